@@ -1,0 +1,21 @@
+"""OpenTelemetry instrumentation for training OCR models with PyTorch Lightning.
+
+Importing this package imports nothing else: what is heavy is loaded when it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["OTelCallback", "__version__"]
+
+if TYPE_CHECKING:
+    from ocr_otel.callbacks.lightning import OTelCallback
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OTelCallback":
+        from ocr_otel.activation import callback_class
+
+        return callback_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,6 @@
+"""The batch record, which batches become spans, and the spans and instruments made from records."""
+
+from ocr_otel.recording.recorder import Judge, Recorder, recorder_for
+from ocr_otel.recording.summaries import EntrySummary, LoopSummary
+
+__all__ = ["EntrySummary", "Judge", "LoopSummary", "Recorder", "recorder_for"]

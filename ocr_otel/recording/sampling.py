@@ -1,0 +1,106 @@
+"""Which batches become traces: decided from the batch's index alone, so that ranks agree, or from its slowness."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from ocr_otel.semconv import Kept
+
+FIRST_BATCHES: Final = 3
+"""Batches kept at the start of each epoch, where workers start and memory is allocated."""
+WINDOW: Final = 64
+"""Batches in the running median: long enough to be stable, short enough to follow a change of the training."""
+MEDIAN_EVERY: Final = 16
+"""The median is renewed this often, and not before this many batches: sorting costs 3 µs."""
+MIN_EXCESS_NS: Final = 1_000_000
+"""A slow batch loses at least a millisecond; below that the ratio only shows the scheduler's noise."""
+SLOW_BURST: Final = 20
+"""Slow batches kept in a row before the rate limit bites."""
+SLOW_REFILL_NS: Final = 5_000_000_000
+"""Then one slow batch in this time is kept: a run that is always irregular does not flood the backend."""
+
+
+def stride(total_batches: float, budget: int) -> int:
+    """Return N such that one batch in N stays within the budget of an epoch.
+
+    Args:
+        total_batches: Batches of the epoch; infinite when unknown.
+        budget: Batches to keep, the first ones included; 0 keeps none.
+
+    Returns:
+        N, or 0 where no batch is kept by its index. For an unknown length see `planned`.
+    """
+    regular = budget - FIRST_BATCHES
+    if regular <= 0 or math.isinf(total_batches):
+        return 0
+    return 1 if total_batches <= budget else math.ceil(total_batches / regular)
+
+
+def planned(batch_idx: int, every: int, budget: int, unknown_length: bool) -> Kept | None:
+    """Decide from the index alone whether a batch is kept.
+
+    In an epoch of unknown length the stride doubles each time half of the budget is used: half the budget densely,
+    then a quarter of it for each doubling of the length.
+
+    Args:
+        batch_idx: Index in the epoch.
+        every: What `stride` returned.
+        budget: Batches to keep in the epoch.
+        unknown_length: Whether the epoch's length is unknown.
+
+    Returns:
+        Why it is kept, or None.
+    """
+    if batch_idx < min(FIRST_BATCHES, budget):
+        return Kept.FIRST
+    if unknown_length:
+        half = max(1, budget // 2)
+        every = 0 if budget <= FIRST_BATCHES else 1 << (batch_idx // half).bit_length()
+    return Kept.REGULAR if every and batch_idx % every == 0 else None
+
+
+class SlowDetector:
+    """Finds batches much slower than the running median, and limits how many are kept.
+
+    Attributes:
+        threshold: Nanoseconds above which a batch is slow.
+        median: The running median, nanoseconds; 0 until there is one.
+        found: Slow batches so far, kept or not.
+    """
+
+    __slots__ = ("_count", "_ratio", "_recent", "_refilled", "_tokens", "found", "median", "threshold")
+
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
+        self._recent = [0] * WINDOW
+        self._count = 0
+        self._tokens = float(SLOW_BURST)
+        self._refilled = 0
+        self.threshold: float = math.inf
+        self.median = 0
+        self.found = 0
+
+    def is_slow(self, duration: int) -> bool:
+        """Take one batch's duration in nanoseconds and say whether it is slow."""
+        slow = duration > self.threshold
+        count = self._count
+        self._recent[count % WINDOW] = duration
+        self._count = count = count + 1
+        if count % MEDIAN_EVERY == 0:
+            recent = sorted(self._recent[:count])
+            self.median = recent[len(recent) // 2]
+            self.threshold = max(self.median * self._ratio, self.median + MIN_EXCESS_NS)
+        if slow:
+            self.found += 1
+        return slow
+
+    def may_keep(self, now: int) -> bool:
+        """Take one from the allowance of slow batches; `now` is a monotonic time in nanoseconds."""
+        if self._refilled:
+            self._tokens = min(SLOW_BURST, self._tokens + (now - self._refilled) / SLOW_REFILL_NS)
+        self._refilled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,115 @@
+"""Every `OCR_OTEL_*` environment variable: typed, parsed once, with errors that name variable, value and what helps.
+
+Where telemetry goes is told by the standard `OTEL_*` variables, which `telemetry` reads; they are not repeated here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "OCR_OTEL_"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong: the message names the variable, its value and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process, from environment variables with the prefix `OCR_OTEL_`.
+
+    Each field is one variable; its description is the documentation of the variable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    enabled: Annotated[
+        bool,
+        Field(
+            description="Instrument every Trainer of this process. `false` also silences an OTelCallback "
+            "that was passed by hand."
+        ),
+    ] = False
+    runs_dir: Annotated[
+        Path, Field(description="Where the run directories are written when no OTLP endpoint and no exporter is named.")
+    ] = Path("runs")
+    run_id: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+            description="Name of the run, and of its directory; letters, digits, `.`, `_`, `-`. Default: time and a "
+            "random part.",
+        ),
+    ] = None
+    batch_spans: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=2000,
+            description="Batches kept as traces in one epoch of a stage, the slow ones not counted. "
+            "0 keeps only slow and failed batches.",
+        ),
+    ] = 200
+    slow_batch_ratio: Annotated[
+        float,
+        Field(
+            gt=1, le=1000, description="A batch is slow, and kept, when it takes this many times the running median."
+        ),
+    ] = 2.0
+    summary: Annotated[bool, Field(description="Print the summary card in the terminal when a run ends.")] = True
+    flush_timeout: Annotated[
+        float,
+        Field(gt=0, le=300, description="Seconds that the end of a run may wait for telemetry to be delivered."),
+    ] = 5.0
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        environ: Only checked for unknown names; values always come from the process environment.
+
+    Returns:
+        The settings of this process.
+
+    Raises:
+        SettingsError: A variable is unknown, or a value is not allowed.
+    """
+    names = os.environ if environ is None else environ
+    known = variables()
+    for name in names:
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+            raise SettingsError(f"{name} is not a setting of ocr_otel: {hint}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_explain(item["loc"], item["input"], item["msg"]) for item in error.errors())
+        ) from None
+
+
+def variables() -> dict[str, str]:
+    """Return each variable's name and description, in the order of the fields."""
+    return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
+
+
+def _explain(location: tuple[int | str, ...], value: object, message: str) -> str:
+    variable = PREFIX + str(location[0]).upper() if location else PREFIX
+    return f"{variable}={value!r} is not allowed: {message[0].lower()}{message[1:]}. {variables().get(variable, '')}"
+
+
+def markdown_table() -> str:
+    """Return the table of variables that the README shows."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else f"`{str(field.default).lower()}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)

@@ -1,0 +1,72 @@
+"""The part of a training's configuration that may leave: an allow-list, for hyper-parameters are not ours to send."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from ocr_otel import semconv
+
+_TRAINER: Final = (
+    "max_epochs",
+    "max_steps",
+    "min_epochs",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "check_val_every_n_epoch",
+    "val_check_interval",
+    "limit_train_batches",
+    "limit_val_batches",
+    "log_every_n_steps",
+    "overfit_batches",
+    "num_devices",
+    "num_nodes",
+    "world_size",
+)
+
+
+def describe_trainer(trainer: Any, module: Any) -> dict[str, Any]:
+    """Return the attributes of `fit.start`: settings of the Trainer, class names and the model's size.
+
+    Args:
+        trainer: A Trainer of either package.
+        module: Its LightningModule.
+    """
+    found: dict[str, Any] = {name: getattr(trainer, name, None) for name in _TRAINER}
+    found |= {
+        "precision": getattr(trainer, "precision", None),
+        "strategy": type(trainer.strategy).__name__,
+        "accelerator": type(trainer.accelerator).__name__,
+        "module": type(module).__name__,
+        "datamodule": type(trainer.datamodule).__name__ if trainer.datamodule is not None else None,
+        "profiler": type(trainer.profiler).__name__,
+        "callbacks": sorted(type(callback).__name__ for callback in trainer.callbacks),
+        "loggers": sorted(type(logger).__name__ for logger in trainer.loggers),
+        "automatic_optimization": getattr(module, "automatic_optimization", None),
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+    }
+    attributes = {
+        semconv.CONFIG_PREFIX + name: _plain(value) for name, value in found.items() if value not in (None, [])
+    }
+    attributes[semconv.LIGHTNING_PACKAGE] = type(trainer).__module__.partition(".")[0]
+    return attributes
+
+
+def describe_loader(loader: Any) -> dict[str, Any]:
+    """Return the attributes of a dataloader, where it is one of torch's."""
+    names = ("num_workers", "batch_size", "prefetch_factor", "pin_memory", "persistent_workers")
+    found = {name: getattr(loader, name, None) for name in names}
+    found["dataset"] = type(loader.dataset).__name__ if hasattr(loader, "dataset") else None
+    return {
+        f"{semconv.CONFIG_PREFIX}dataloader.{name}": _plain(value) for name, value in found.items() if value is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and math.isinf(value):
+        return "unlimited"
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    return str(value)

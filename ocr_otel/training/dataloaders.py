@@ -1,0 +1,121 @@
+"""The training process's side of the dataloader: takes the workers' times, hands the batches on untouched."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from ocr_otel.recording.batch_trace import WorkerTiming
+from ocr_otel.training.worker import Envelope, TimedFetcher, WorkerInit
+
+Sink = Callable[[WorkerTiming], None]
+
+
+class DataLoaderSeam:
+    """Times what the dataloaders of one Trainer do.
+
+    Only loaders that make their iterator as `torch.utils.data.DataLoader` does are touched; of any other only the
+    wait is known.
+
+    Args:
+        sink: Takes each batch's times, in the order in which the loop gets the batches.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink: Sink | None = sink
+        self._loaders: list[DataLoader[Any]] = []
+
+    def install(self, loader: object) -> None:
+        """Let the iterators that a loader makes from now on be timed."""
+        if not isinstance(loader, DataLoader) or type(loader)._get_iterator is not DataLoader._get_iterator:
+            return
+        if "_get_iterator" in vars(loader):
+            return
+        loader._get_iterator = _TimedIterators(self, loader)  # type: ignore[method-assign]
+        self._loaders.append(loader)
+
+    def remove(self) -> None:
+        """Leave all loaders as they were; iterators that live on go on unwrapping, into nothing."""
+        self._sink = None
+        for loader in self._loaders:
+            vars(loader).pop("_get_iterator", None)
+        self._loaders.clear()
+
+    def iterator(self, loader: DataLoader[Any]) -> Any:
+        """Make a loader's iterator, timed."""
+        if loader.num_workers == 0:
+            iterator = DataLoader._get_iterator(loader)
+            self._time_own_process(iterator)
+            return iterator
+        worker_init_fn = loader.worker_init_fn
+        loader.worker_init_fn = WorkerInit(worker_init_fn)
+        try:
+            iterator = DataLoader._get_iterator(loader)
+        finally:
+            loader.worker_init_fn = worker_init_fn
+        self._unwrap(iterator)
+        return iterator
+
+    def _unwrap(self, iterator: Any) -> None:
+        next_data = _next_data_of(iterator)
+
+        def next_batch() -> Any:
+            data = next_data()
+            if type(data) is Envelope:
+                self._give(data.timing)
+                return data.batch
+            return data
+
+        iterator._next_data = next_batch
+
+    def _time_own_process(self, iterator: Any) -> None:
+        fetcher = TimedFetcher(iterator._dataset_fetcher, -1)
+        iterator._dataset_fetcher = fetcher
+        next_data = _next_data_of(iterator)
+
+        def next_batch() -> Any:
+            data = next_data()
+            if fetcher.timing is not None:
+                self._give(fetcher.timing)
+            return data
+
+        iterator._next_data = next_batch
+
+    def _give(self, timing: Any) -> None:
+        if self._sink is not None:
+            self._sink(WorkerTiming(*timing))
+
+
+def _next_data_of(iterator: Any) -> Callable[[], Any]:
+    """Return the iterator's own `_next_data` without a strong reference to it.
+
+    A cycle would leave the iterator to the garbage collector, which may run in any thread; its destructor waits for
+    the workers to end.
+    """
+    reference = weakref.ref(iterator)
+    next_data = type(iterator)._next_data
+
+    def call() -> Any:
+        return next_data(reference())
+
+    return call
+
+
+class _TimedIterators:
+    """A loader's `_get_iterator`. A copy belongs to the copied loader; a pickled one makes plain iterators."""
+
+    def __init__(self, seam: DataLoaderSeam | None, loader: DataLoader[Any]) -> None:
+        self._seam = seam
+        self._loader = loader
+
+    def __call__(self) -> Any:
+        return DataLoader._get_iterator(self._loader) if self._seam is None else self._seam.iterator(self._loader)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _TimedIterators:
+        return _TimedIterators(None, memo.get(id(self._loader), self._loader))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _TimedIterators, (None, self._loader)

@@ -1,0 +1,270 @@
+"""Lightning's hooks, told to the recorder: the same for `lightning` and `pytorch_lightning`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ocr_otel.recording import EntrySummary, Judge, Recorder, recorder_for
+from ocr_otel.semconv import Outcome, Stage
+from ocr_otel.settings import Settings, SettingsError, load
+from ocr_otel.telemetry import RunIdentity, new_run_id, session_for_process
+from ocr_otel.training import guard
+from ocr_otel.training.batch_size import find_batch_size
+from ocr_otel.training.configuration import describe_trainer
+from ocr_otel.training.flops import model_flops_utilisation
+from ocr_otel.training.guard import guarded
+from ocr_otel.training.logged import logged_values
+from ocr_otel.training.profiler_seam import ProfilerSeam
+from ocr_otel.training.strategy_seam import StrategySeam
+
+Present = Callable[[EntrySummary], None]
+"""Shows a person what a finished entry was like."""
+
+_STAGES_OF: Mapping[str, tuple[Stage, ...]] = {
+    "fit": (Stage.TRAIN, Stage.VALIDATE),
+    "validate": (Stage.VALIDATE,),
+    "test": (Stage.TEST,),
+    "predict": (Stage.PREDICT,),
+}
+
+
+class TrainingHooks:
+    """The callback without a base class; `callbacks` gives it Lightning's.
+
+    Args:
+        judge: Gives the verdict's attributes.
+        present: Shows the summary of a finished entry.
+        batch_size: Returns the number of samples of a batch, for batches in which Lightning's rule finds none.
+        settings: The settings; read from the environment by default.
+
+    Raises:
+        SettingsError: A setting is wrong.
+    """
+
+    def __init__(
+        self, judge: Judge, present: Present, batch_size: Callable[[Any], int] | None, settings: Settings | None
+    ) -> None:
+        self._judge = judge
+        self._present = present
+        self._batch_size = batch_size or find_batch_size
+        self._settings = settings or load()
+        self._silenced = os.environ.get("OCR_OTEL_ENABLED") is not None and not self._settings.enabled
+        self._said: set[str] = set()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._recorder: Recorder | None = None
+        self._profiler: ProfilerSeam | None = None
+        self._strategy: StrategySeam | None = None
+        self._failures = 0
+        self._mfu: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Lightning pickles the Trainer to spawn ranks; what is open in this process stays here.
+        state = self.__dict__.copy()
+        state.update(_recorder=None, _profiler=None, _strategy=None)
+        return state
+
+    # --- the entry ----------------------------------------------------------------------------------------------------
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """An entry begins."""
+        try:
+            self._begin(trainer, pl_module, stage)
+        except SettingsError:
+            raise
+        except Exception as error:
+            self.failed("setup", error)
+
+    def _begin(self, trainer: Any, module: Any, stage: str) -> None:
+        if self._silenced or not self._first_of(trainer) or self._recorder is not None:
+            return
+        session = session_for_process(self._settings, lambda: _identity(trainer, self._settings))
+        if session is None:
+            return
+        recorder = recorder_for(session, self._settings)
+        if recorder.busy:
+            return
+        self._failures = 0
+        recorder.begin_entry(
+            stage,
+            describe_trainer(trainer, module),
+            _STAGES_OF.get(stage, ()),
+            lambda: int(trainer.global_step),
+            self._judge,
+        )
+        self._recorder = recorder
+        self._profiler = ProfilerSeam(trainer.profiler, recorder)
+        self._strategy = StrategySeam(trainer, recorder, self._profiler.contexts, self.failed)
+
+    def _first_of(self, trainer: Any) -> bool:
+        ours = [callback for callback in trainer.callbacks if isinstance(callback, TrainingHooks)]
+        return bool(ours) and ours[0] is self
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """An entry ends."""
+        self._end(trainer, Outcome.COMPLETED, None)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """An entry ends by an exception, a signal or Ctrl-C."""
+        interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
+        self._end(trainer, Outcome.INTERRUPTED if interrupted else Outcome.FAILED, exception)
+
+    def _end(self, trainer: Any, outcome: Outcome, error: BaseException | None) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        self._take_seams_away()
+        self._recorder = None
+        summary = guard.attempt(lambda: recorder.end_entry(outcome, error, self._mfu), self.failed, "end_entry")
+        recorder.busy = False
+        if summary is not None and self._settings.summary and trainer.is_global_zero:
+            guard.attempt(lambda: self._present(summary), self.failed, "summary")
+        self._clear()
+
+    def _take_seams_away(self) -> None:
+        for seam in (self._profiler, self._strategy):
+            if seam is not None:
+                guard.attempt(seam.remove, self.failed, "teardown")
+
+    # --- epochs and validations ---------------------------------------------------------------------------------------
+
+    @guarded
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """The optimisers are there."""
+        if self._strategy is not None:
+            self._strategy.training_begins(pl_module)
+
+    @guarded
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """An epoch begins, and so the one before is over."""
+        if self._recorder is not None:
+            self._end_epoch(trainer, pl_module)
+            self._recorder.begin_loop(Stage.TRAIN, trainer.current_epoch, trainer.num_training_batches)
+            self._in_epoch = True
+
+    @guarded
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """The last epoch is over."""
+        if self._recorder is not None:
+            self._end_epoch(trainer, pl_module)
+
+    _in_epoch = False
+
+    def _end_epoch(self, trainer: Any, module: Any) -> None:
+        recorder = self._recorder
+        if not self._in_epoch or recorder is None:
+            return
+        self._in_epoch = False
+        skipped = self._strategy.take_skipped_steps() if self._strategy is not None else 0
+        summary = recorder.end_loop(logged_values(trainer), skipped_steps=skipped)
+        if skipped:
+            recorder.instruments.steps_skipped(skipped)
+        if summary is not None and summary.wall > 0:
+            self._mfu = model_flops_utilisation(trainer, module, summary.batches / summary.wall) or self._mfu
+
+    def _begin_evaluation(self, trainer: Any, stage: Stage, batches: Any) -> None:
+        if self._recorder is not None:
+            total = sum(batches) if isinstance(batches, list) else batches
+            self._recorder.begin_loop(stage, trainer.current_epoch, float(total))
+
+    def _end_evaluation(self, trainer: Any) -> None:
+        if self._recorder is not None:
+            self._recorder.end_loop(logged_values(trainer))
+
+    @guarded
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """A validation begins, or the sanity check."""
+        if trainer.sanity_checking:
+            self._begin_evaluation(trainer, Stage.SANITY_CHECK, trainer.num_sanity_val_batches)
+        else:
+            self._begin_evaluation(trainer, Stage.VALIDATE, trainer.num_val_batches)
+
+    @guarded
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """A validation ends."""
+        self._end_evaluation(trainer)
+
+    @guarded
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        """A test begins."""
+        self._begin_evaluation(trainer, Stage.TEST, trainer.num_test_batches)
+
+    @guarded
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """A test ends."""
+        self._end_evaluation(trainer)
+
+    @guarded
+    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
+        """A prediction begins."""
+        self._begin_evaluation(trainer, Stage.PREDICT, trainer.num_predict_batches)
+
+    @guarded
+    def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
+        """A prediction ends."""
+        self._end_evaluation(trainer)
+
+    # --- batches ------------------------------------------------------------------------------------------------------
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """A training batch is on its device."""
+        self._batch_begins(batch, batch_idx, None)
+
+    def on_validation_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int | None = None
+    ) -> None:
+        """A validation batch is on its device."""
+        self._batch_begins(batch, batch_idx, dataloader_idx)
+
+    def on_test_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int | None = None
+    ) -> None:
+        """A test batch is on its device."""
+        self._batch_begins(batch, batch_idx, dataloader_idx)
+
+    def on_predict_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int | None = None
+    ) -> None:
+        """A batch to predict is on its device."""
+        self._batch_begins(batch, batch_idx, dataloader_idx)
+
+    def _batch_begins(self, batch: Any, batch_idx: int, dataloader_idx: int | None) -> None:
+        # Written out and not decorated: the decorator's call would be a third of this hook's cost.
+        recorder = self._recorder
+        if recorder is None:
+            return
+        try:
+            recorder.batch_begins(batch_idx, dataloader_idx, self._batch_size(batch))
+        except Exception as error:
+            self.failed("batch_start", error)
+
+    # --- when we fail -------------------------------------------------------------------------------------------------
+
+    def failed(self, cause: str, error: Exception) -> None:
+        """Log a failure of ours once, count it, and stop recording this run when there are too many."""
+        guard.report(self._said, cause, error)
+        recorder = self._recorder
+        if recorder is None:
+            return
+        recorder.instruments.error(cause)
+        self._failures += 1
+        if self._failures >= guard.MAX_FAILURES:
+            guard.logger.warning(
+                "ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures
+            )
+            self._take_seams_away()
+            recorder.busy = False
+            self._recorder = None
+
+
+def _identity(trainer: Any, settings: Settings) -> RunIdentity:
+    run_id = settings.run_id or new_run_id()
+    return RunIdentity(
+        run_id=trainer.strategy.broadcast(run_id, src=0) if trainer.world_size > 1 else run_id,
+        rank=trainer.global_rank,
+        local_rank=trainer.local_rank,
+        world_size=trainer.world_size,
+    )

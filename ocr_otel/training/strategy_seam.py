@@ -1,0 +1,124 @@
+"""The Trainer's strategy as the place where loaders, checkpoints and manual backward passes are seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from ocr_otel.recording import Recorder
+from ocr_otel.training.dataloaders import DataLoaderSeam
+from ocr_otel.training.profiler_seam import Contexts
+
+Failed = Callable[[str, Exception], None]
+
+
+class StrategySeam:
+    """Wraps four methods of one strategy object, and takes the wrappers away again.
+
+    Args:
+        trainer: The Trainer.
+        recorder: Where it is told.
+        contexts: The contexts of the profiler seam.
+        failed: Called with what fails on our side.
+    """
+
+    def __init__(self, trainer: Any, recorder: Recorder, contexts: Contexts, failed: Failed) -> None:
+        self._strategy = trainer.strategy
+        self._recorder = recorder
+        self._contexts = contexts
+        self._failed = failed
+        self._loaders = DataLoaderSeam(recorder.worker_timing)
+        self._handles: list[Any] = []
+        self._steps_asked = 0
+        self._steps_done = 0
+        self._original_backward = self._strategy.backward
+        self._wrap("process_dataloader", self._process_dataloader)
+        self._wrap("save_checkpoint", self._save_checkpoint)
+        self._wrap("load_checkpoint", self._load_checkpoint)
+
+    def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
+        original = getattr(self._strategy, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return wrapper(original, *args, **kwargs)
+
+        setattr(self._strategy, name, call)
+
+    def remove(self) -> None:
+        """Leave strategy, loaders and optimisers as they were."""
+        for name in ("process_dataloader", "save_checkpoint", "load_checkpoint", "backward", "optimizer_step"):
+            vars(self._strategy).pop(name, None)
+        self._loaders.remove()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def training_begins(self, module: Any) -> None:
+        """Wrap what is known only now: manual backward passes, and steps that a gradient scaler may skip."""
+        if not module.automatic_optimization:
+            self._wrap("backward", self._backward)
+        if getattr(self._strategy.precision_plugin, "scaler", None) is not None:
+            self._wrap("optimizer_step", self._optimizer_step)
+            for optimizer in self._strategy.optimizers:
+                self._handles.append(optimizer.register_step_post_hook(self._step_done))
+
+    def take_skipped_steps(self) -> int:
+        """Return the steps skipped since the last call."""
+        skipped = self._steps_asked - self._steps_done
+        self._steps_asked = self._steps_done = 0
+        return skipped
+
+    def _optimizer_step(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._steps_asked += 1
+        return original(*args, **kwargs)
+
+    def _step_done(self, *_: Any) -> None:
+        # Called by torch only where the scaler lets the step happen: no value of the device is read for it.
+        self._steps_done += 1
+
+    def _backward(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self._contexts.backward:
+            return original(*args, **kwargs)
+
+    def _process_dataloader(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        loader = original(*args, **kwargs)
+        try:
+            self._loaders.install(loader)
+        except Exception as error:
+            self._failed("dataloader", error)
+        return loader
+
+    def _save_checkpoint(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        start = perf_counter_ns()
+        result = original(*args, **kwargs)
+        end = perf_counter_ns()
+        try:
+            path = kwargs.get("filepath", args[1] if len(args) > 1 else "")
+            self._recorder.checkpoint_saved(start, end, os.path.basename(str(path)), _size(path))
+        except Exception as error:
+            self._failed("save_checkpoint", error)
+        return result
+
+    def _load_checkpoint(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        start = perf_counter_ns()
+        result = original(*args, **kwargs)
+        end = perf_counter_ns()
+        try:
+            path = kwargs.get("checkpoint_path", args[0] if args else "")
+            self._recorder.checkpoint_loaded(start, end, os.path.basename(str(path)))
+        except Exception as error:
+            self._failed("load_checkpoint", error)
+        return result
+
+
+def _size(path: Any) -> int | None:
+    """Return the bytes of a checkpoint, directories summed; None where it is not on a local disk."""
+    local = Path(str(path))
+    if local.is_file():
+        return local.stat().st_size
+    if local.is_dir():
+        return sum(part.stat().st_size for part in local.rglob("*") if part.is_file())
+    return None
