@@ -56,8 +56,8 @@ class FabricCallback:
         }
         recorder.begin_entry(semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge)
         self._recorder = recorder
-        self._fetch = PhaseContext(recorder.clock, clock.FETCH)
-        self._step = PhaseContext(recorder.clock, clock.FORWARD)
+        self._fetch = PhaseContext(recorder.path.clock, clock.FETCH)
+        self._step = PhaseContext(recorder.path.clock, clock.FORWARD)
         self._waiting = False
         # Fabric's loops have no end of their own.
         atexit.register(self.finish)
@@ -131,7 +131,7 @@ class FabricCallback:
 
     def _wait(self) -> None:
         assert self._recorder is not None
-        self._recorder.fetch_begins(perf_counter_ns())
+        self._recorder.path.fetch_begins(perf_counter_ns())
         self._fetch.__enter__()
         self._waiting = True
 
@@ -140,7 +140,7 @@ class FabricCallback:
         if recorder is None or not self._waiting:
             return
         self._fetch.__exit__(None, None, None)
-        recorder.batch_begins(self._index if batch_idx is None else batch_idx, None, find_batch_size(batch))
+        recorder.path.batch_begins(self._index if batch_idx is None else batch_idx, None, find_batch_size(batch))
         self._index += 1
         self._step.__enter__()
 

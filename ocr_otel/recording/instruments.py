@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -168,7 +168,7 @@ class Instruments:
         """Count optimiser steps that a gradient scaler skipped."""
         self._skipped.add(number)
 
-    def log(self, values: dict[str, float]) -> None:
+    def log(self, values: Mapping[str, float]) -> None:
         """Take what the module logged."""
         with self._lock:
             for name, value in values.items():

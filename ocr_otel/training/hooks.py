@@ -119,7 +119,8 @@ class TrainingHooks:
         self._take_seams_away()
         self._recorder = None
         summary = guard.attempt(lambda: recorder.end_entry(outcome, error, self._mfu), self.failed, "end_entry")
-        recorder.busy = False
+        if summary is None:
+            recorder.abandon()
         if summary is not None and self._settings.summary and trainer.is_global_zero:
             guard.attempt(lambda: self._present(summary), self.failed, "summary")
         self._clear()
@@ -160,8 +161,6 @@ class TrainingHooks:
         self._in_epoch = False
         skipped = self._strategy.take_skipped_steps() if self._strategy is not None else 0
         summary = recorder.end_loop(logged_values(trainer), skipped_steps=skipped)
-        if skipped:
-            recorder.instruments.steps_skipped(skipped)
         if summary is not None and summary.wall > 0:
             self._mfu = model_flops_utilisation(trainer, module, summary.batches / summary.wall) or self._mfu
 
@@ -237,7 +236,7 @@ class TrainingHooks:
         if recorder is None:
             return
         try:
-            recorder.batch_begins(batch_idx, dataloader_idx, self._batch_size(batch))
+            recorder.path.batch_begins(batch_idx, dataloader_idx, self._batch_size(batch))
         except Exception as error:
             self.failed("batch_start", error)
 
@@ -256,7 +255,7 @@ class TrainingHooks:
                 "ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures
             )
             self._take_seams_away()
-            recorder.busy = False
+            recorder.abandon()
             self._recorder = None
 
 

@@ -29,42 +29,42 @@ _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
 class _FetchContext(PhaseContext):
     """Waiting for data, which is also where one batch ends and the next begins."""
 
-    __slots__ = ("_recorder",)
+    __slots__ = ("_path",)
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder.clock, clock.FETCH)
-        self._recorder = recorder
+        super().__init__(recorder.path.clock, clock.FETCH)
+        self._path = recorder.path
 
     def __enter__(self) -> None:
-        self._recorder.fetch_begins(perf_counter_ns())
+        self._path.fetch_begins(perf_counter_ns())
         super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        self._recorder.fetch_ends()
+        self._path.fetch_ends()
 
 
 class _EndContext(NullContext):
     """An action whose beginning (or end) closes the batch that runs."""
 
-    __slots__ = ("_at_enter", "_recorder")
+    __slots__ = ("_at_enter", "_path")
 
     def __init__(self, recorder: Recorder, at_enter: bool) -> None:
-        self._recorder = recorder
+        self._path = recorder.path
         self._at_enter = at_enter
 
     def __enter__(self) -> None:
         if self._at_enter:
-            self._recorder.interrupted(perf_counter_ns())
+            self._path.interrupted(perf_counter_ns())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # With an exception the batch stays open, for `on_exception` to close it as failed.
         if not self._at_enter and (kind is None or kind is StopIteration):
-            self._recorder.close_batch(perf_counter_ns())
+            self._path.close_batch(perf_counter_ns())
 
 
 class Contexts:
@@ -73,8 +73,8 @@ class Contexts:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._by_action: dict[str, AbstractContextManager[None]] = {}
-        self.optimizer = PhaseContext(recorder.clock, clock.OPTIMIZER)
-        self.backward = PhaseContext(recorder.clock, clock.BACKWARD)
+        self.optimizer = PhaseContext(recorder.path.clock, clock.OPTIMIZER)
+        self.backward = PhaseContext(recorder.path.clock, clock.BACKWARD)
 
     def get(self, action: str) -> AbstractContextManager[None]:
         """Return the context of an action."""
@@ -93,7 +93,7 @@ class Contexts:
         if action == "optimizer_step":
             return self.optimizer
         if action == "save_checkpoint":
-            return HookContext(recorder.clock, clock.CHECKPOINT, action)
+            return HookContext(recorder.path.clock, clock.CHECKPOINT, action)
         parsed = _ACTION.match(action)
         if parsed is None:
             return _NULL
@@ -109,20 +109,20 @@ class Contexts:
 
     def _strategy(self, hook: str) -> AbstractContextManager[None]:
         if hook in _STEPS:
-            return PhaseContext(self._recorder.clock, clock.FORWARD)
+            return PhaseContext(self._recorder.path.clock, clock.FORWARD)
         if hook == "backward":
             return self.backward
         if hook == "batch_to_device":
-            return PhaseContext(self._recorder.clock, clock.TRANSFER)
+            return PhaseContext(self._recorder.path.clock, clock.TRANSFER)
         return _NULL
 
     def _module(self, hook: str, owner: str) -> AbstractContextManager[None]:
         if hook == "optimizer_step":
-            return PhaseContext(self._recorder.clock, clock.OPTIMIZER)
+            return PhaseContext(self._recorder.path.clock, clock.OPTIMIZER)
         if hook in _OPTIMIZER_HOOKS:
-            return HookContext(self._recorder.clock, clock.OPTIMIZER, hook)
+            return HookContext(self._recorder.path.clock, clock.OPTIMIZER, hook)
         if hook in _TRANSFER_HOOKS:
-            return HookContext(self._recorder.clock, clock.TRANSFER, hook)
+            return HookContext(self._recorder.path.clock, clock.TRANSFER, hook)
         if hook == _BOUNDARY:
             return _EndContext(self._recorder, at_enter=True)
         if hook.startswith("on_") or hook == "lr_scheduler_step":

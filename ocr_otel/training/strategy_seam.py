@@ -30,7 +30,7 @@ class StrategySeam:
         self._recorder = recorder
         self._contexts = contexts
         self._failed = failed
-        self._loaders = DataLoaderSeam(recorder.worker_timing)
+        self._loaders = DataLoaderSeam(recorder.path.worker_timing)
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0

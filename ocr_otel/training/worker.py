@@ -96,7 +96,7 @@ class WorkerInit:
         """Runs in the worker, before its fetcher is made."""
         if self._worker_init_fn is not None:
             self._worker_init_fn(worker_id)
-        create = _DatasetKind.create_fetcher
+        create: Any = _DatasetKind.create_fetcher
 
         def create_timed(*args: Any, **kwargs: Any) -> Any:
             fetcher = create(*args, **kwargs)

@@ -1,0 +1,55 @@
+# The two commands of the README are `make demo` and `make test`; everything they need is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+READY := $(VENV)/.ready
+export UV_LINK_MODE ?= copy
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench bench-guard docs constraints clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(READY) ## Make .venv with the package, its extras and the tools, at the pinned versions.
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "ocr_otel needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "python3 -m venv failed: install the venv module of your Python (Debian: apt-get install python3-venv)"; exit 1; }
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]' \
+		--group test --group lint --group docs
+	@touch $@
+
+demo: $(READY) ## Train a small OCR model, instrumented, and make the report of it.
+	$(BIN)/ocr-otel demo $(ARGS)
+
+test: lint ## Check style and types, then run the unit and integration tests.
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+lint: $(READY) ## ruff and mypy.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict ocr_otel
+
+bench: $(READY) ## Measure what the recording costs, beside others; takes some minutes and a quiet machine.
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench || \
+		echo "traceml-ai could not be installed: its case is left out"
+	$(BIN)/python -m tests.performance.bench $(ARGS)
+
+bench-guard: $(READY) ## Fail on a gross regression of what the recording costs.
+	$(BIN)/python -m pytest tests/performance $(ARGS)
+
+docs: $(READY) ## Build the documentation, strictly.
+	$(BIN)/mkdocs build --strict
+
+constraints: ## Pin the versions anew.
+	$(UV) pip compile --quiet --python-version 3.11 --all-extras --group test --group lint --group docs --group bench \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade \
+		pyproject.toml --output-file constraints.txt
+
+clean: ## Remove what was built; runs/ stays.
+	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache benchmark-results

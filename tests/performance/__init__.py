@@ -1,0 +1,1 @@
+"""What ocr_otel costs: the benchmark, and a guard against gross regressions."""

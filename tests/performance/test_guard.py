@@ -1,0 +1,89 @@
+"""A guard against gross regressions of our cost, short and coarse enough for a shared machine."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.performance.cases import BARE, ON, Case, clean_environment, run
+
+GOAL_MICROSECONDS: Final = 10.0
+"""What a batch that is not kept may cost; the benchmark shows what it does cost."""
+GROSS: Final = 3
+"""A regression is gross, and the guard fails, at this multiple of the goal."""
+ROUNDS: Final = 3
+BATCHES: Final = 1000
+ENTRY_POINT_MILLISECONDS: Final = 1.0
+ENTRY_POINT_PROCESSES: Final = 9
+
+_IMPORTED = """
+import json, sys
+import lightning.pytorch
+before = {name for name in sys.modules if name.partition(".")[0] == "opentelemetry"}
+lightning.pytorch.Trainer(
+    accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, enable_checkpointing=False
+)
+modules = [name for name in sys.modules if name.partition(".")[0] in ("opentelemetry", "ocr_otel")]
+print(json.dumps(sorted(set(modules) - before)))
+"""
+
+_ENTRY_POINT = """
+import __future__, os, typing  # any program that reaches the entry point has imported these
+from importlib.metadata import entry_points
+from time import perf_counter_ns
+(entry_point,) = (each for each in entry_points(group="lightning.pytorch.callbacks_factory") if each.name == "ocr_otel")
+begun = perf_counter_ns()
+callbacks = entry_point.load()()
+print((perf_counter_ns() - begun) / 1e6)
+assert callbacks == []
+"""
+
+
+def python(source: str, directory: Path) -> Any:
+    """Run a program in a fresh process, with ocr_otel off, and return the JSON of its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=directory,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def net_microseconds(case: Case, directory: Path) -> float:
+    """Return what a case adds to the median batch of a tiny step, as the median over rounds against the bare run."""
+    nets = []
+    for number in range(ROUNDS):
+        both = (BARE, case) if number % 2 else (case, BARE)
+        took = {each.name: run(each, [(BATCHES, 0)], directory / f"{number}-{each.name}") for each in both}
+        nets.append((took[case.name].epochs[0].median - took[BARE.name].epochs[0].median) * 1e6)
+    return statistics.median(nets)
+
+
+@pytest.mark.timeout(600)
+def test_a_batch_that_is_not_kept_costs_little(tmp_path: Path) -> None:
+    limit = GOAL_MICROSECONDS * GROSS
+    net = net_microseconds(ON, tmp_path / "first")
+    if net > limit:
+        # Another process may have been busy all through the rounds; a regression is there the second time as well.
+        net = min(net, net_microseconds(ON, tmp_path / "second"))
+    print(f"{ON.label}: {net:+.1f} µs on the median batch")
+    assert net <= limit, f"{net:.1f} µs added to the median batch; the goal is {GOAL_MICROSECONDS} µs"
+
+
+def test_off_imports_no_opentelemetry_and_nothing_of_ours_but_the_entry_points(tmp_path: Path) -> None:
+    assert python(_IMPORTED, tmp_path) == ["ocr_otel", "ocr_otel.activation"]
+
+
+def test_off_the_entry_point_takes_less_than_a_millisecond(tmp_path: Path) -> None:
+    took = [python(_ENTRY_POINT, tmp_path) for _ in range(ENTRY_POINT_PROCESSES)]
+    assert statistics.median(took) < ENTRY_POINT_MILLISECONDS, f"milliseconds of each process: {took}"
