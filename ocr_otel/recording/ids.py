@@ -5,7 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from opentelemetry.sdk.trace import Tracer
-from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+from ocr_otel.telemetry import PrivateRandomIds
 
 
 def batch_trace_id(run_id: str, entry: int, loop: int, dataloader_idx: int, batch_idx: int) -> int:
@@ -31,23 +32,23 @@ def _hash(text: str, size: int) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=size).digest(), "big") or 1
 
 
-class PresetIds(IdGenerator):
-    """Gives the ids that were preset for the next root span, else those of the generator it wraps."""
+class PresetIds(PrivateRandomIds):
+    """Gives the ids that were preset for the next root span, else random ones."""
 
-    def __init__(self, generator: IdGenerator) -> None:
-        self._generator = generator
+    def __init__(self) -> None:
+        super().__init__()
         self.trace_id = 0
         self.span_id = 0
 
     def generate_trace_id(self) -> int:
         """Return the preset trace id once, else a new one."""
         preset, self.trace_id = self.trace_id, 0
-        return preset or self._generator.generate_trace_id()
+        return preset or super().generate_trace_id()
 
     def generate_span_id(self) -> int:
         """Return the preset span id once, else a new one."""
         preset, self.span_id = self.span_id, 0
-        return preset or self._generator.generate_span_id()
+        return preset or super().generate_span_id()
 
 
 def preset_ids(tracer: object) -> PresetIds | None:
@@ -55,5 +56,5 @@ def preset_ids(tracer: object) -> PresetIds | None:
     if not isinstance(tracer, Tracer):
         return None
     if not isinstance(tracer.id_generator, PresetIds):
-        tracer.id_generator = PresetIds(tracer.id_generator)
+        tracer.id_generator = PresetIds()
     return tracer.id_generator

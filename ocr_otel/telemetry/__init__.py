@@ -2,12 +2,14 @@
 
 from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
 from ocr_otel.telemetry.histograms import DurationHistogram, ExemplarPoint
+from ocr_otel.telemetry.ids import PrivateRandomIds
 from ocr_otel.telemetry.session import RunIdentity, Session, new_run_id, session_for_process
 
 __all__ = [
     "Destination",
     "DurationHistogram",
     "ExemplarPoint",
+    "PrivateRandomIds",
     "RunIdentity",
     "Session",
     "destination",

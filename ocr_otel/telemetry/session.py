@@ -28,6 +28,7 @@ from ocr_otel.settings import Settings
 from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
 from ocr_otel.telemetry.guards import CountingProcessor, GuardedMetricExporter, GuardedSpanExporter, Losses
 from ocr_otel.telemetry.histograms import AggregatingHistogram, DurationHistogram, RecordingHistogram
+from ocr_otel.telemetry.ids import PrivateRandomIds
 from ocr_otel.telemetry.resource import describe_process
 
 logger = logging.getLogger("ocr_otel")
@@ -180,7 +181,7 @@ class Session:
         return directory.absolute()
 
     def _make_tracer_provider(self, resource: Resource) -> TracerProvider:
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=PrivateRandomIds())
         provider.add_span_processor(CountingProcessor(self.losses))
         queue = None if os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE) else MAX_QUEUED_SPANS
         for exporter in self._span_exporters():

@@ -1,0 +1,185 @@
+"""The replay itself: files in, acknowledged requests out, and what became of every line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocr_otel.replay.lines import (
+    ITEMS,
+    MAX_BYTES,
+    MAX_ITEMS,
+    SIGNALS,
+    Damage,
+    Line,
+    Position,
+    Signal,
+    TelemetryFile,
+    gather,
+    read,
+    telemetry_files,
+)
+from ocr_otel.replay.sending import GivenUp, LineRefused, Patience, Sender, SignalNotTaken, base_url
+from ocr_otel.replay.state import ReplayState
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a replay.
+
+    Attributes:
+        endpoint: Where it went, without credentials.
+        sent: Items acknowledged by this replay, by signal.
+        rejected: Items among them that the receiver said it did not keep, by signal.
+        requests: Requests acknowledged.
+        resumed: Bytes that an earlier replay had delivered.
+        damaged: Lines that could not be read.
+        refused: Lines that the receiver refused: file and line, and its reason.
+        not_taken: Signals that the receiver has no place for, with its answer.
+        remarks: What the receiver remarked on requests that it took.
+        stopped: Why the replay ended early; empty when it did not.
+        left: Bytes not delivered, because the replay ended early or the signal was not taken.
+        state_problem: Why the replay could not note how far it came.
+    """
+
+    endpoint: str
+    sent: Counter[Signal] = field(default_factory=Counter)
+    rejected: Counter[Signal] = field(default_factory=Counter)
+    requests: int = 0
+    resumed: int = 0
+    damaged: list[Damage] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    not_taken: dict[Signal, str] = field(default_factory=dict)
+    remarks: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+    left: int = 0
+    state_problem: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that could be read was taken."""
+        return not (self.stopped or self.refused or self.not_taken or +self.rejected)
+
+
+def replay(
+    run: Path,
+    endpoint: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    signals: Sequence[Signal] = SIGNALS,
+    timeout: float = 10.0,
+    resume: bool = True,
+    patience: Patience | None = None,
+    max_items: int = MAX_ITEMS,
+    max_bytes: int = MAX_BYTES,
+    on_start: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int], None] = lambda size: None,
+    on_wait: Callable[[str, float], None] = lambda reason, seconds: None,
+) -> Outcome:
+    """Send what a run directory holds to an OTLP/HTTP receiver.
+
+    What is acknowledged is noted in the run directory and is not sent again. A request whose answer got lost on the
+    way is sent again, as OTLP prescribes: its receiver may then have it twice.
+
+    Args:
+        run: The run directory.
+        endpoint: Base URL of the receiver, such as `http://localhost:4318`.
+        headers: Sent with each request.
+        signals: Which signals to send.
+        timeout: Seconds that one try may take.
+        resume: Whether to begin behind what an earlier replay to this endpoint delivered.
+        patience: How long one request is tried.
+        max_items: Spans, points or records of one request.
+        max_bytes: Bytes of JSON of one request.
+        on_start: Told the bytes that are delivered already, and all of them.
+        on_progress: Told the bytes of each acknowledged request.
+        on_wait: Told why and how long the replay waits before it tries again.
+
+    Raises:
+        ReplayError: `run` is not a run directory, or `endpoint` no URL.
+    """
+    files = telemetry_files(run, signals)
+    base = base_url(endpoint)
+    with Sender(base, headers or {}, timeout, patience or Patience(), on_wait) as sender:
+        state = ReplayState(run, sender.shown, resume)
+        session = _Replay(sender, state, Outcome(sender.shown), max_items, max_bytes, on_progress)
+        session.outcome.resumed = sum(state.position(file).offset for file in files)
+        on_start(session.outcome.resumed, sum(file.path.stat().st_size for file in files))
+        return session.run(files)
+
+
+@dataclass(slots=True)
+class _Replay:
+    sender: Sender
+    state: ReplayState
+    outcome: Outcome
+    max_items: int
+    max_bytes: int
+    on_progress: Callable[[int], None]
+
+    def run(self, files: Sequence[TelemetryFile]) -> Outcome:
+        for file in files:
+            if file.signal in self.outcome.not_taken:
+                continue
+            try:
+                self._send_file(file)
+            except SignalNotTaken as error:
+                self.outcome.not_taken[file.signal] = str(error)
+            except GivenUp as error:
+                self.outcome.stopped = str(error)
+                break
+            except OSError as error:
+                self.outcome.stopped = f"{file.name} cannot be read: {error.strerror or error}"
+                break
+        if not self.outcome.complete:
+            self.outcome.left = sum(file.path.stat().st_size - self.state.position(file).offset for file in files)
+        self.outcome.state_problem = self.state.unwritable
+        return self.outcome
+
+    def _send_file(self, file: TelemetryFile) -> None:
+        start = self.state.position(file)
+        last = [start]
+        for batch in gather(self._readable(file, start, last), self.max_items, self.max_bytes):
+            self._deliver(file, batch)
+        # Damaged lines at the end are behind the last request and would be reported again by the next replay.
+        if last[0].offset > self.state.position(file).offset:
+            self.state.advance(file, last[0])
+
+    def _readable(self, file: TelemetryFile, start: Position, last: list[Position]) -> Iterator[Line]:
+        for found in read(file, start):
+            last[0] = found.after
+            if isinstance(found, Damage):
+                self.outcome.damaged.append(found)
+            else:
+                yield found
+
+    def _deliver(self, file: TelemetryFile, batch: list[Line]) -> None:
+        resources = [resource for line in batch for resource in line.resources]
+        try:
+            answer = self.sender.send(file.signal, resources)
+        except LineRefused as error:
+            if len(batch) > 1:
+                # One bad or large line must not take its neighbours with it.
+                half = len(batch) // 2
+                self._deliver(file, batch[:half])
+                self._deliver(file, batch[half:])
+                return
+            if not self.outcome.requests:
+                raise GivenUp(
+                    f"{self.outcome.endpoint} refused {_where(file, batch[0])}, the first that it was sent ({error})"
+                ) from None
+            self.outcome.refused.append((_where(file, batch[0]), str(error)))
+        else:
+            self.outcome.requests += 1
+            self.outcome.sent[file.signal] += sum(line.items for line in batch)
+            self.outcome.rejected[file.signal] += answer.rejected
+            if answer.message:
+                self.outcome.remarks[answer.message] += 1
+        self.state.advance(file, batch[-1].after)
+        self.on_progress(sum(line.size for line in batch))
+
+
+def _where(file: TelemetryFile, line: Line) -> str:
+    return f"{file.name} line {line.after.line} ({line.items} {ITEMS[file.signal]})"
