@@ -6,9 +6,9 @@ composed of its 8×8 digits with spacing, slant and noise. Words are rendered wi
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
+import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +21,12 @@ ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 """Class k of the model is character k - 1; class 0 is CTC's blank."""
 HEIGHT: Final = 32
 """Height of every image in pixels; the width follows the text."""
+VERSION: Final = 1
+"""Of the way the images are made; another version is another data set."""
 WORDS: Final = (
     "invoice", "total", "amount", "number", "date", "order", "street", "city", "page", "line", "paid", "tax", "sum",
     "item", "price", "unit", "code", "name", "box", "report", "table", "ledger", "credit", "bank", "account", "letter",
-    "stamp", "figure", "print", "paper", "ink",
+    "stamp", "figure", "print", "paper", "ink", "height", "window", "journal", "quiz", "query", "zone",
 )  # fmt: skip
 
 Sample = tuple[torch.Tensor, torch.Tensor]
@@ -49,21 +51,23 @@ def decode(labels: list[int]) -> str:
     return "".join(characters)
 
 
-def prepare(folder: Path, samples: int, seed: int) -> None:
-    """Write the images and their labels, unless a complete set of the same make is there.
+def prepare(parent: Path, samples: int, seed: int) -> Path:
+    """Write the images and their labels, unless they are there.
 
     Args:
-        folder: Where; its parent must be writable.
+        parent: Where the folder of this data set is made; nothing else in it is touched.
         samples: Number of lines.
         seed: Of the generator; the same seed gives the same bytes.
+
+    Returns:
+        The folder with the images and `labels.txt`.
     """
-    make = {"samples": samples, "seed": seed, "version": 1}
-    described = folder / "made.json"
-    if described.is_file() and json.loads(described.read_text(encoding="utf-8")) == make:
-        return
+    folder = folder_of(parent, samples, seed)
+    if folder.is_dir():
+        return folder
+    parent.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed, so that a run that was killed here leaves no half of a data set behind.
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=parent))
     generator = np.random.default_rng(seed)
     digits = _handwriting()
     texts = []
@@ -72,9 +76,19 @@ def prepare(folder: Path, samples: int, seed: int) -> None:
         image.save(partial / f"{index:05d}.png")
         texts.append(text)
     (partial / "labels.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    (partial / "made.json").write_text(json.dumps(make), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:
+        # Another run was faster; its lines are the same.
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(partial)
+    return folder
+
+
+def folder_of(parent: Path, samples: int, seed: int) -> Path:
+    """Return the folder of a data set."""
+    return parent / f"lines-{samples}-{seed}-v{VERSION}"
 
 
 def _handwriting() -> dict[int, list[np.ndarray]]:
@@ -123,13 +137,13 @@ class TextLines(Dataset[Sample]):
     Args:
         folder: The folder.
         indices: Which lines.
-        wear: How many times an image is blurred on its way, to make loading slow on purpose.
+        latency: Seconds that each image takes longer to read, as on slow storage.
     """
 
-    def __init__(self, folder: Path, indices: range, wear: int = 0) -> None:
+    def __init__(self, folder: Path, indices: range, latency: float = 0.0) -> None:
         self._folder = folder
         self._indices = indices
-        self._wear = wear
+        self._latency = latency
         self._texts = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")
 
     def __len__(self) -> int:
@@ -139,8 +153,8 @@ class TextLines(Dataset[Sample]):
         line = self._indices[index]
         with Image.open(self._folder / f"{line:05d}.png") as file:
             image = file.convert("L")
-        for _ in range(self._wear):
-            image.filter(ImageFilter.GaussianBlur(3))
+        if self._latency:
+            time.sleep(self._latency)
         pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0)
         return pixels.unsqueeze(0), encode(self._texts[line])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning as L
 from torch.utils.data import DataLoader
 
-from ocr_otel.demo.data import Sample, TextLines, collate, prepare
+from ocr_otel.demo.data import Sample, TextLines, collate, folder_of, prepare
 
 VALIDATION_SHARE = 0.125
 
@@ -16,32 +16,35 @@ class TextLineData(L.LightningDataModule):
     """Text lines in two parts.
 
     Args:
-        folder: Where the images lie; they are made when missing.
+        parent: Where the folder with the images is made when it is missing.
         samples: Lines in all, an eighth of them for validation.
         batch_size: Lines in a batch.
         workers: Worker processes of each loader.
         seed: Of the images.
-        wear: See `TextLines`.
+        latency: See `TextLines`.
     """
 
-    def __init__(self, folder: Path, samples: int, batch_size: int, workers: int, seed: int, wear: int = 0) -> None:
+    def __init__(
+        self, parent: Path, samples: int, batch_size: int, workers: int, seed: int, latency: float = 0.0
+    ) -> None:
         super().__init__()
-        self._folder = folder
+        self._parent = parent
         self._samples = samples
         self._batch_size = batch_size
         self._workers = workers
         self._seed = seed
-        self._wear = wear
+        self._latency = latency
 
     def prepare_data(self) -> None:
         """Write the images once."""
-        prepare(self._folder, self._samples, self._seed)
+        prepare(self._parent, self._samples, self._seed)
 
     def setup(self, stage: str) -> None:
         """Split the lines."""
         split = self._samples - int(self._samples * VALIDATION_SHARE)
-        self._train = TextLines(self._folder, range(split), self._wear)
-        self._validation = TextLines(self._folder, range(split, self._samples))
+        folder = folder_of(self._parent, self._samples, self._seed)
+        self._train = TextLines(folder, range(split), self._latency)
+        self._validation = TextLines(folder, range(split, self._samples))
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the training lines, shuffled."""

@@ -108,7 +108,7 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
         )
     )
     if verdict is not None:
-        limited = verdict.kind is not Bottleneck.NONE
+        limited = verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE)
         console.print(Text.assemble(("  Verdict  ", "bold"), (verdict.summary, "bold yellow" if limited else "")))
         if verdict.advice:
             console.print(Text.assemble(("  Try      ", "bold"), verdict.advice))

@@ -40,7 +40,7 @@ def render(run: Run, out_path: Path) -> None:
         parts=parts_of(data.budget),
         colours=COLOURS,
         cause=cause_of(data.verdict),
-        limited=data.verdict is not None and data.verdict.kind is not Bottleneck.NONE,
+        limited=data.verdict is not None and data.verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE),
         slowest=slowest,
         figures=list(figures(data)),
         payload=_script_json(

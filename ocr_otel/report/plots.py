@@ -21,6 +21,8 @@ COLOURS: Final = {
 }
 _KEPT: Final = {"regular": "#2f7ed1", "first": "#8a8f98", "slow": "#d1632f", "error": "#c62828", "profiled": "#8e4bb0"}
 
+_LANES: Final = {"epochs": "#2f7ed1", "validation": "#2a9d74", "checkpoints": "#6b8e23"}
+
 Figure = dict[str, Any]
 
 
@@ -43,7 +45,7 @@ def figures(data: ReportData) -> dict[str, Figure]:
 
 def _timeline(data: ReportData) -> Figure:
     order = ["checkpoints", "validation", "epochs"]
-    names = [*[name for name in order if any(lane.name == name for lane in data.lanes)]]
+    names = [name for name in order if any(lane.name == name for lane in data.lanes)]
     entries = list(dict.fromkeys(lane.name for lane in data.lanes if lane.name not in order))
     bars = [
         {
@@ -55,7 +57,7 @@ def _timeline(data: ReportData) -> Figure:
             "x": [max(lane.seconds, data.wall / 2000) for lane in data.lanes if lane.name == name],
             "customdata": [[lane.label, lane.seconds] for lane in data.lanes if lane.name == name],
             "hovertemplate": "%{customdata[0]}: %{customdata[1]:.3f} s, from %{base:.3f} s<extra></extra>",
-            "marker": {"line": {"width": 1, "color": "rgba(255,255,255,0.6)"}},
+            "marker": {"color": _LANES.get(name, "#8a8f98"), "line": {"width": 0.5, "color": "rgba(128,128,128,0.9)"}},
         }
         for name in [*names, *entries]
     ]
@@ -116,7 +118,7 @@ def _lines(series: dict[str, list[float | None]] | dict[str, list[float]], data:
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "name": name,
+            "name": _plain(name),
             "x": [epoch.epoch for epoch in data.epochs],
             "y": values,
             "hovertemplate": "epoch %{x}: %{y:.4g}<extra>{name}</extra>".replace("{name}", "%{fullData.name}"),
@@ -141,7 +143,7 @@ def _figure(
         "xaxis": {"title": {"text": x}, "automargin": True},
         "yaxis": {"title": {"text": y}, "automargin": True},
         "showlegend": showlegend,
-        "legend": {"orientation": "h", "y": -0.25},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "margin": {"l": 50, "r": 10, "t": 10, "b": 50},
     }
     if barmode:
@@ -151,3 +153,8 @@ def _figure(
     if reversed_y:
         layout["yaxis"]["autorange"] = "reversed"
     return {"data": traces, "layout": layout}
+
+
+def _plain(name: str) -> str:
+    # Plotly reads a small set of tags in names; a logged name is text.
+    return name.replace("<", "&lt;").replace(">", "&gt;")

@@ -12,6 +12,9 @@ from ocr_otel.report.build import ReportData, build
 from ocr_otel.report.card import CardFacts, duration, render_card
 from ocr_otel.runs import Run
 
+PIPE_WIDTH = 160
+"""Columns where there is no terminal to ask."""
+
 
 def render(run: Run, file: TextIO) -> None:
     """Print the report of a run."""
@@ -39,7 +42,7 @@ def render(run: Run, file: TextIO) -> None:
         ),
         file,
     )
-    console = Console(file=file, highlight=False)
+    console = Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
     if data.exception:
         console.print(Text(f"Failed with {data.exception}", "red"))
     if data.epochs:
@@ -52,9 +55,9 @@ def _epochs(data: ReportData) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     logged = sorted({name for epoch in data.epochs for name in epoch.logged})[:4]
     for column in ("epoch", "wall", "samples/s", "median", "p95", "slow", "waiting", "validation"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for name in logged:
-        table.add_column(Text(name), justify="right")
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for epoch in data.epochs:
         table.add_row(
             str(epoch.epoch),

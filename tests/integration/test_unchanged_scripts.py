@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -156,7 +157,7 @@ def check_nesting(span: Span) -> None:
     for child in inside:
         assert span.start <= child.start <= child.end <= span.end, f"{child.name} leaves {span.name}"
     ordered = sorted(inside, key=lambda child: (child.start, child.end))
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in itertools.pairwise(ordered):
         assert before.end <= after.start, f"{before.name} and {after.name} overlap in {span.name}"
     assert sum(child.seconds for child in inside) <= span.seconds + 1e-9
 

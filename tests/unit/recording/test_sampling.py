@@ -1,0 +1,83 @@
+"""Which batches are kept: by index alone, or for being slow."""
+
+import math
+
+import pytest
+
+from ocr_otel.recording.sampling import MIN_EXCESS_NS, SLOW_BURST, SlowDetector, planned, stride
+from ocr_otel.semconv import Kept
+
+MS = 1_000_000
+
+
+def kept(total: float, budget: int, batches: int | None = None) -> list[Kept]:
+    every = stride(total, budget)
+    count = batches if batches is not None else int(total)
+    found = [planned(index, every, budget, math.isinf(total)) for index in range(count)]
+    return [reason for reason in found if reason is not None]
+
+
+@pytest.mark.parametrize("total", [1, 3, 50, 199, 200])
+def test_a_short_epoch_is_kept_whole(total: int) -> None:
+    assert len(kept(total, 200)) == total
+
+
+@pytest.mark.parametrize("total", [201, 500, 1_000, 33_333, 1_000_000])
+@pytest.mark.parametrize("budget", [10, 200, 2000])
+def test_a_long_epoch_stays_within_the_budget_and_uses_half_of_it(total: int, budget: int) -> None:
+    number = len(kept(total, budget))
+    assert number <= budget
+    assert number >= min(total, budget) * 0.45
+
+
+def test_the_first_three_are_kept_as_first() -> None:
+    assert kept(1000, 200)[:4] == [Kept.FIRST, Kept.FIRST, Kept.FIRST, Kept.REGULAR]
+
+
+def test_a_budget_of_zero_keeps_none_by_index() -> None:
+    assert kept(1000, 0) == []
+
+
+def test_an_epoch_of_unknown_length_thins_out_as_it_grows() -> None:
+    assert len(kept(math.inf, 200, 100)) == 100
+    assert len(kept(math.inf, 200, 200)) == 150
+    assert len(kept(math.inf, 200, 400)) == 200
+    assert len(kept(math.inf, 200, 1_000_000)) < 800
+
+
+def detector_after(durations: list[int], ratio: float = 2.0) -> SlowDetector:
+    detector = SlowDetector(ratio)
+    for duration in durations:
+        detector.is_slow(duration)
+    return detector
+
+
+def test_nothing_is_slow_before_there_is_a_median() -> None:
+    detector = SlowDetector(2.0)
+    assert not any(detector.is_slow(duration) for duration in [1 * MS, 500 * MS, 9 * MS])
+
+
+def test_a_batch_of_three_times_the_median_is_slow() -> None:
+    detector = detector_after([10 * MS] * 16)
+    assert detector.is_slow(30 * MS)
+    assert not detector.is_slow(19 * MS)
+    assert detector.found == 1
+
+
+def test_noise_of_tiny_batches_is_not_slow() -> None:
+    detector = detector_after([100_000] * 16)
+    assert not detector.is_slow(100_000 + MIN_EXCESS_NS)
+    assert detector.is_slow(100_001 + MIN_EXCESS_NS)
+
+
+def test_the_median_follows_a_change_of_the_training() -> None:
+    detector = detector_after([10 * MS] * 64 + [50 * MS] * 64)
+    assert not detector.is_slow(60 * MS)
+
+
+def test_slow_batches_are_kept_at_a_limited_rate() -> None:
+    detector = SlowDetector(2.0)
+    second = 1_000_000_000
+    assert sum(detector.may_keep(1 + index) for index in range(100)) == SLOW_BURST
+    assert not detector.may_keep(2 * second)
+    assert detector.may_keep(8 * second)
