@@ -24,7 +24,10 @@ from ocr_otel.telemetry.histograms import AggregatingHistogram, preferred_tempor
 logger = logging.getLogger("ocr_otel")
 
 # The official exporter logs a traceback for each batch it cannot write; the guard says it once, in one line.
-logging.getLogger("opentelemetry.exporter.otlp.json.file").addFilter(lambda record: record.levelno < logging.ERROR)
+for _signal in ("trace_exporter", "metric_exporter"):
+    logging.getLogger(f"opentelemetry.exporter.otlp.json.file.{_signal}").addFilter(
+        lambda record: record.levelno < logging.ERROR
+    )
 
 
 class Losses:
