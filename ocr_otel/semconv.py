@@ -345,9 +345,15 @@ CONFIG_PREFIX: Final = "training.config."
 
 # --- events -----------------------------------------------------------------------------------------------------------
 
-SPAN_DROPPED_EVENT: Final = _event(
-    "ocr_otel.lost", "Telemetry that could not be kept, with its cause and number.", "On an entry, if anything was."
+EXCEPTION_EVENT: Final = _event(
+    "exception",
+    "The exception of the semantic conventions, with file names in place of paths.",
+    "On the entry and the batch that it ended.",
 )
+LOST_EVENT: Final = _event(
+    "ocr_otel.lost", "Spans that were made and could not be delivered so far.", "On an entry, for each cause."
+)
+LOST_SPANS: Final = _attribute("ocr_otel.lost.spans", "int", "How many.", "The event `ocr_otel.lost`.", "{span}")
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from opentelemetry.semconv.attributes.exception_attributes import (
 )
 from opentelemetry.trace import Span
 
+from ocr_otel.semconv import EXCEPTION_EVENT
+
 MAX_MESSAGE: Final = 1_000
 """Characters of an exception's message: enough for any sentence, too few for a dumped batch."""
 MAX_FRAMES: Final = 40
@@ -26,7 +28,7 @@ def exception_event(span: Span, error: BaseException, time_unix_nano: int) -> No
     name = type(error).__qualname__ if module == "builtins" else f"{module}.{type(error).__qualname__}"
     message = str(error)[:MAX_MESSAGE]
     span.add_event(
-        "exception",
+        EXCEPTION_EVENT,
         {
             EXCEPTION_TYPE: name,
             EXCEPTION_MESSAGE: message,

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -106,12 +107,14 @@ class Recorder:
             self.end_loop({}, failed=error is not None)
         end = perf_counter_ns()
         summary = self._summary(outcome, end, mfu)
+        for cause, number in self.session.spans_lost().items():
+            self._run.root.add_event(semconv.LOST_EVENT, {semconv.CAUSE: cause, semconv.LOST_SPANS: number})
         self._run.end(self._unix(end), self._attributes(summary), error, outcome is not Outcome.COMPLETED)
         detach(self._token)
         self.instruments.end_entry(outcome)
         self.session.flush()
         self.busy = False
-        return summary
+        return replace(summary, spans_lost=sum(self.session.spans_lost().values()))
 
     def abandon(self) -> None:
         """Stop recording the entry as it is, after failures of ours."""
@@ -131,7 +134,7 @@ class Recorder:
             time_to_first_batch=None if first is None else (first - self._start) / 1e9,
             goodput=useful / wall if epochs and wall > 0 else None,
             mfu=mfu,
-            spans_lost=sum(self.session.spans_lost().values()),
+            spans_lost=0,
             destination=self.session.where(),
             directory=str(self.session.directory or ""),
         )

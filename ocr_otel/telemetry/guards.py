@@ -39,6 +39,17 @@ class Losses:
         self.delivered = 0
         self._said: set[str] = set()
 
+    def settle(self, made: int, exporters: int) -> None:
+        """After everything was flushed: what was made before it and neither delivered nor counted never left a queue.
+
+        Args:
+            made: Spans made before the flush.
+            exporters: How many exporters each of them should have reached.
+        """
+        missing = made * exporters - self.delivered - sum(self.spans.values())
+        if missing > 0:
+            self.lose(missing, "queue_full", "more spans came than could be exported; see OTEL_BSP_MAX_QUEUE_SIZE")
+
     def lose(self, number: int, cause: str, detail: str) -> None:
         """Count `number` spans as lost (0 for metrics) and log the cause, once."""
         self.spans[cause] += number

@@ -126,7 +126,17 @@ class Session:
             self._flush_traces(millis)
             self._flush_metrics(millis)
 
-        return self._bounded(deliver)
+        made = self.losses.made
+        delivered = self._bounded(deliver)
+        if delivered and self._tracer_provider is not None:
+            self._settle(made)
+        return delivered
+
+    def _settle(self, made: int) -> None:
+        if self._target.kind == "files" and self.directory is None:
+            self.losses.spans["no_directory"] = made
+        else:
+            self.losses.settle(made, 1 if self._target.kind == "files" else len(self._target.traces))
 
     def shutdown(self) -> None:
         """Flush and stop our own providers, within the bound; the application's are left alone."""

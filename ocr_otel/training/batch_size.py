@@ -9,7 +9,7 @@ import torch
 
 
 def find_batch_size(batch: Any) -> int:
-    """Return the size of the first tensor or text in a batch; 1 for a batch that has none.
+    """Return the size of the first tensor in a batch; 1 for a batch that has none.
 
     Lightning's `extract_batch_size` looks at every tensor to warn of ambiguity; it takes the first one's size all the
     same, which is what is returned here.

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ocr_otel.cli.checks import export, words
 from ocr_otel.cli.main import app
 from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 
@@ -26,6 +27,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("OCR_OTEL_RUNS_DIR", str(tmp_path / "deep" / "runs"))
     monkeypatch.chdir(tmp_path)
+    for module in (export, words):
+        monkeypatch.setattr(module, "TIMEOUT", 2)
 
 
 def examine(**environment: str) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def test_receiver_takes_one_span_and_one_metric(protocol: str, kind: type[OtlpSe
 def test_nobody_listens(refused: str, protocol: str) -> None:
     began = time.monotonic()
     found = over(refused, protocol)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 2
     assert not found["ok"]
     assert "connection refused" in found["traces"]["finding"]
     assert "Start the receiver" in found["metrics"]["advice"]
@@ -147,10 +150,10 @@ def test_nobody_listens(refused: str, protocol: str) -> None:
 def test_somebody_listens_and_says_nothing(silent: str, protocol: str) -> None:
     began = time.monotonic()
     found = over(silent, protocol)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 5
     assert not found["ok"]
-    assert "no answer within 5 s" in found["traces"]["finding"]
-    assert "no answer within 5 s" in found["metrics"]["finding"]
+    assert "no answer within 2 s" in found["traces"]["finding"]
+    assert "no answer within 2 s" in found["metrics"]["finding"]
 
 
 @pytest.mark.parametrize(("protocol", "kind"), [("grpc", OtlpGrpcServer), ("http/protobuf", OtlpServer)])

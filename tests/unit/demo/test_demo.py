@@ -69,7 +69,7 @@ def test_the_loss_falls(lines: Path) -> None:
         loss = model._loss(batch)[0]
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < losses[0] / 2
 
 

@@ -1,0 +1,126 @@
+"""Long runs: progress spans inside a long epoch, linked segments of a long run trace, and a bounded number of spans."""
+
+from __future__ import annotations
+
+import itertools
+from time import perf_counter_ns, sleep
+
+from ocr_otel import semconv
+from ocr_otel.recording import Recorder
+from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
+from ocr_otel.semconv import Outcome, Stage
+
+MS = 1_000_000
+
+
+def begin(recorder: Recorder) -> None:
+    recorder.begin_entry(semconv.FIT, {"training.config.x": 1}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall: {})
+
+
+def batch(recorder: Recorder, index: int, seconds: float = 0.0) -> None:
+    recorder.path.fetch_begins(perf_counter_ns())
+    recorder.path.fetch_ends()
+    recorder.path.batch_begins(index, None, 4)
+    sleep(seconds)
+
+
+def test_the_run_can_be_found_while_it_goes_on(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    assert [span.name for span in memory.exporter.get_finished_spans()] == [semconv.FIT_START]
+    recorder.end_entry(Outcome.COMPLETED)
+    assert memory.named(semconv.FIT)
+
+
+def test_a_long_epoch_is_reported_in_parts(memory) -> None:
+    recorder = memory.recorder(progress_ns=20 * MS)
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 40)
+    for index in range(40):
+        batch(recorder, index, 0.002)
+    parts = memory.named(semconv.TRAIN_EPOCH_PROGRESS)
+    assert 2 <= len(parts) <= 5
+    recorder.end_entry(Outcome.COMPLETED)
+    (epoch,) = memory.named(semconv.TRAIN_EPOCH)
+    assert all(part.parent.span_id == epoch.context.span_id for part in parts)
+    assert all(part.links[0].context.span_id == epoch.context.span_id for part in parts)
+    assert sum(part.attributes[semconv.BATCHES] for part in parts) <= epoch.attributes[semconv.BATCHES] == 40
+    assert all(first.end_time <= second.start_time + 3 * MS for first, second in itertools.pairwise(parts))
+
+
+def test_a_run_of_many_epochs_continues_in_linked_traces(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    epochs = 3 * MAX_SPANS // 2
+    for epoch in range(epochs):
+        recorder.begin_loop(Stage.TRAIN, epoch, 1)
+        recorder.begin_loop(Stage.VALIDATE, epoch, 1)
+        recorder.end_loop({})
+        recorder.end_loop({})
+    recorder.end_entry(Outcome.COMPLETED)
+    (root,) = memory.named(semconv.FIT)
+    segments = memory.named(semconv.FIT_SEGMENT)
+    assert len(segments) == 2 * epochs // (MAX_SPANS - HEADROOM)
+    assert {segment.links[0].context.span_id for segment in segments} == {root.context.span_id}
+    assert [segment.links[1].context.span_id for segment in segments[1:]] == [
+        segment.context.span_id for segment in segments[:-1]
+    ]
+    by_trace: dict[int, int] = {}
+    for span in memory.exporter.get_finished_spans():
+        by_trace[span.context.trace_id] = by_trace.get(span.context.trace_id, 0) + 1
+    assert len(by_trace) == 1 + len(segments)
+    assert max(by_trace.values()) <= MAX_SPANS
+    assert len(memory.named(semconv.TRAIN_EPOCH)) == epochs
+
+
+def test_checkpoints_beyond_the_room_of_a_trace_are_counted_but_not_traced(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 10)
+    for _ in range(MAX_SPANS + 50):
+        now = perf_counter_ns()
+        recorder.checkpoint_saved(now, now + MS, "last.ckpt", 10)
+    recorder.end_entry(Outcome.COMPLETED)
+    assert len(memory.exporter.get_finished_spans()) <= MAX_SPANS
+    (epoch,) = memory.named(semconv.TRAIN_EPOCH)
+    assert epoch.end_time is not None
+
+
+def test_a_slow_batch_is_kept_even_when_not_regular(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 100_000)
+    for index in range(1, 40):
+        batch(recorder, 10 * index + 3, 0.012 if index == 30 else 0.001)
+    recorder.end_entry(Outcome.COMPLETED)
+    slow = [span for span in memory.named(semconv.TRAIN_BATCH) if span.attributes[semconv.KEPT] == "slow"]
+    assert 303 in [span.attributes[semconv.BATCH_IDX] for span in slow]
+    (epoch,) = memory.named(semconv.TRAIN_EPOCH)
+    assert {link.context.span_id for link in epoch.links} >= {slow[0].context.span_id}
+
+
+def test_a_fetch_that_finds_the_end_is_no_batch(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, float("inf"))
+    batch(recorder, 0)
+    recorder.path.fetch_begins(perf_counter_ns())
+    recorder.path.fetch_ends()
+    summary = recorder.end_loop({})
+    assert summary is not None
+    assert summary.batches == 1
+    recorder.end_entry(Outcome.COMPLETED)
+
+
+def test_a_second_entry_starts_from_nothing(memory) -> None:
+    recorder = memory.recorder()
+    for _ in range(2):
+        begin(recorder)
+        recorder.begin_loop(Stage.TRAIN, 0, 5)
+        for index in range(5):
+            batch(recorder, index)
+        recorder.end_entry(Outcome.COMPLETED)
+    first, second = memory.named(semconv.FIT)
+    assert first.attributes[semconv.BATCHES] == second.attributes[semconv.BATCHES] == 5
+    traces = {span.context.trace_id for span in memory.named(semconv.TRAIN_BATCH)}
+    assert len(traces) == 10

@@ -1,0 +1,95 @@
+"""Lightning's action names are understood once; the profiler is left as it was."""
+
+import pytest
+from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
+
+from ocr_otel.recording import clock
+from ocr_otel.recording.clock import BatchClock, HookContext
+from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
+
+
+class Path:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.clock = BatchClock()
+        self.told: list[str] = []
+
+    def __getattr__(self, name: str):
+        return lambda *arguments: self.told.append(name)
+
+
+class Recorder:
+    """As much of a recorder as the seam needs."""
+
+    def __init__(self) -> None:
+        self.path = Path()
+
+    def hook_context(self, code: int, name: str) -> HookContext:
+        return HookContext(self.path.clock, code, name)
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ("[Strategy]SingleDeviceStrategy.training_step", clock.FORWARD),
+        ("[Strategy]DDPStrategy.validation_step", clock.FORWARD),
+        ("[Strategy]DDPStrategy.predict_step", clock.FORWARD),
+        ("[Strategy]SingleDeviceStrategy.backward", clock.BACKWARD),
+        ("[Strategy]SingleDeviceStrategy.batch_to_device", clock.TRANSFER),
+        ("[LightningModule]Model.transfer_batch_to_device", clock.TRANSFER),
+        ("[LightningModule]Model.optimizer_step", clock.OPTIMIZER),
+        ("[LightningModule]Model.configure_gradient_clipping", clock.OPTIMIZER),
+        ("[LightningModule]Model.on_train_batch_end", clock.CALLBACKS),
+        ("[LightningModule]Model.lr_scheduler_step", clock.CALLBACKS),
+        ("[Callback]ModelCheckpoint{'monitor': 'a.b', 'mode': 'min'}.on_train_batch_end", clock.CALLBACKS),
+        ("[_TrainingEpochLoop].train_dataloader_next", clock.FETCH),
+        ("[_EvaluationLoop].val_next", clock.FETCH),
+        ("[_PredictionLoop].predict_next", clock.FETCH),
+        ("save_checkpoint", clock.CHECKPOINT),
+        ("optimizer_step", clock.OPTIMIZER),
+        ("[Strategy]SingleDeviceStrategy.on_train_batch_start", None),
+        ("run_training_batch", None),
+        ("[LightningDataModule]Data.setup", None),
+        ("a user's own action", None),
+    ],
+)
+def test_each_action_has_its_code(action: str, code: int | None) -> None:
+    recorder = Recorder()
+    contexts = Contexts(recorder)  # type: ignore[arg-type]
+    with contexts.get(action):
+        pass
+    spent = [index for index, took in enumerate(recorder.path.clock.exclusive) if took > 0]
+    assert spent == ([] if code is None else [code])
+    assert contexts.get(action) is contexts.get(action)
+
+
+def test_a_validation_closes_the_batch_that_runs() -> None:
+    recorder = Recorder()
+    with Contexts(recorder).get("[LightningModule]Model.on_validation_model_zero_grad"):  # type: ignore[arg-type]
+        pass
+    assert recorder.path.told == ["interrupted"]
+
+
+@pytest.mark.parametrize("kind", [PassThroughProfiler, SimpleProfiler])
+def test_the_profiler_is_left_as_it_was(kind: type) -> None:
+    profiler = kind()
+    before = dict(vars(profiler))
+    seam = ProfilerSeam(profiler, Recorder())  # type: ignore[arg-type]
+    with profiler.profile("[Strategy]S.training_step"):
+        pass
+    seam.remove()
+    assert set(vars(profiler)) == set(before)
+
+
+def test_an_action_that_began_before_us_does_not_end_in_us() -> None:
+    profiler = PassThroughProfiler()
+    recorder = Recorder()
+    with profiler.profile("[Callback]OTelCallback.setup"):
+        ProfilerSeam(profiler, recorder)  # type: ignore[arg-type]
+    assert sum(recorder.path.clock.exclusive) == 0
+
+
+def test_a_callback_is_named_by_its_class() -> None:
+    assert callback_name("ModelCheckpoint{'monitor': None}") == "ModelCheckpoint"
+    assert callback_name("OTelCallback") == "OTelCallback"
