@@ -76,6 +76,11 @@ def duration(seconds: float) -> str:
     return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
 
 
+def printable(text: str) -> str:
+    """Return the text without what could steer a terminal: names in a run may come from anywhere."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
 def parts_of(budget: TimeBudget) -> list[tuple[str, float]]:
     """Return the parts of the wall time that took any, largest first; they add up to the wall time."""
     parts = [(str(phase), budget.phases.get(phase, 0.0)) for phase in Phase]
@@ -109,7 +114,9 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
     )
     if verdict is not None:
         limited = verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE)
-        console.print(Text.assemble(("  Verdict  ", "bold"), (verdict.summary, "bold yellow" if limited else "")))
+        console.print(
+            Text.assemble(("  Verdict  ", "bold"), (printable(verdict.summary), "bold yellow" if limited else ""))
+        )
         if verdict.advice:
             console.print(Text.assemble(("  Try      ", "bold"), verdict.advice))
     _tree(console, budget, cause_of(verdict))

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ocr_otel.report.build import ReportData, build
-from ocr_otel.report.card import CardFacts, duration, render_card
+from ocr_otel.report.card import CardFacts, duration, printable, render_card
 from ocr_otel.runs import Run
 
 PIPE_WIDTH = 160
@@ -25,7 +25,7 @@ def render(run: Run, file: TextIO) -> None:
         data.verdict,
         CardFacts(
             entry=data.entry or "run",
-            outcome=data.outcome,
+            outcome=printable(data.outcome),
             seconds=data.wall,
             batches=data.batches,
             samples=data.samples,
@@ -44,7 +44,7 @@ def render(run: Run, file: TextIO) -> None:
     )
     console = Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
     if data.exception:
-        console.print(Text(f"Failed with {data.exception}", "red"))
+        console.print(Text(printable(f"Failed with {data.exception}"), "red"))
     if data.epochs:
         console.print(_epochs(data))
     if data.damaged:
@@ -57,7 +57,7 @@ def _epochs(data: ReportData) -> Table:
     for column in ("epoch", "wall", "samples/s", "median", "p95", "slow", "waiting", "validation"):
         table.add_column(column, justify="right", no_wrap=True)
     for name in logged:
-        table.add_column(Text(name), justify="right", no_wrap=True)
+        table.add_column(Text(printable(name)), justify="right", no_wrap=True)
     for epoch in data.epochs:
         table.add_row(
             str(epoch.epoch),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -184,6 +186,32 @@ def test_tls_where_there_is_none(protocol: str) -> None:
         found = over(server.endpoint.replace("http:", "https:"), protocol)
     assert not found["ok"]
     assert "TLS" in found["traces"]["finding"]
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate of 127.0.0.1; its key is beside it, in `key.pem`."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("openssl makes the certificate and is not installed")
+    made = tmp_path / "certificate.pem"
+    files = ["-keyout", tmp_path / "key.pem", "-out", made]
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
+
+
+@both
+def test_certificate_that_is_not_trusted(certificate: Path, protocol: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    with OtlpServer(tls=context) as server:
+        found = over(server.endpoint, protocol)
+        assert "certificate" in found["traces"]["finding"], found["traces"]
+        assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in found["traces"]["advice"]
+        if protocol == "http/protobuf":
+            assert over(server.endpoint, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate))["ok"]
 
 
 def test_receiver_without_metrics() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent import futures
@@ -110,6 +111,7 @@ class OtlpServer(Received):
         require_headers: Without these it answers 401.
         port: A fixed port, to come back on the one of a receiver that went away.
         largest: Bytes of a decompressed body above which it answers 413.
+        tls: Its certificate, for https.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class OtlpServer(Received):
         require_headers: Mapping[str, str] | None = None,
         port: int = 0,
         largest: int = 100_000_000,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__()
         self.encodings = encodings
@@ -145,7 +148,9 @@ class OtlpServer(Received):
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
