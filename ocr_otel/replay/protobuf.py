@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
-from google.protobuf import json_format
-from google.protobuf.message import DecodeError
-from google.rpc.status_pb2 import Status
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
@@ -35,7 +35,7 @@ def encode(signal: Signal, request: dict[str, Any]) -> bytes:
     """
     try:
         message = json_format.ParseDict(_with_base64_ids(request), _REQUESTS[signal](), ignore_unknown_fields=True)
-    except json_format.ParseError as error:
+    except (json_format.ParseError, TypeError) as error:
         raise ValueError(str(error)) from None
     encoded: bytes = message.SerializeToString()
     return encoded

@@ -1,0 +1,7 @@
+"""The one reader of a run directory: OTLP-JSON lines into typed tables; damaged lines are counted, not fatal."""
+
+from ocr_otel.runs.locate import RunError, find, newest
+from ocr_otel.runs.model import Batch, Entry, Epoch, Run, SpanRecord
+from ocr_otel.runs.reader import load
+
+__all__ = ["Batch", "Entry", "Epoch", "Run", "RunError", "SpanRecord", "find", "load", "newest"]

@@ -1,0 +1,148 @@
+"""What a run directory holds, as typed tables. Times are Unix nanoseconds, durations seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocr_otel import semconv
+from ocr_otel.semconv import Phase
+
+Value = Any
+"""An attribute's value: str, bool, int, float, or a list of them."""
+
+
+@dataclass(slots=True)
+class SpanRecord:
+    """One span.
+
+    Attributes:
+        name: Its name.
+        trace_id: Hex.
+        span_id: Hex.
+        parent_id: Hex; empty for a root.
+        start: When it began.
+        end: When it ended.
+        attributes: Its attributes.
+        links: Span ids that it links to.
+        failed: Whether its status is an error.
+        exception: Type and message of the exception on it, if there is one.
+        children: Spans inside it.
+    """
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start: int
+    end: int
+    attributes: dict[str, Value]
+    links: tuple[str, ...] = ()
+    failed: bool = False
+    exception: str = ""
+    children: list[SpanRecord] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return max(0, self.end - self.start) / 1e9
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """Return a numeric attribute; the default where it is missing or no number."""
+        value = self.attributes.get(name, default)
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+
+    def text(self, name: str) -> str:
+        """Return a text attribute; empty where it is missing."""
+        value = self.attributes.get(name, "")
+        return value if isinstance(value, str) else str(value)
+
+    def phases(self) -> dict[Phase, float]:
+        """Return the seconds of each phase."""
+        return {phase: self.number(semconv.phase_seconds(phase)) for phase in Phase}
+
+    def logged(self) -> dict[str, float]:
+        """Return what the module logged."""
+        prefix = semconv.LOGGED_PREFIX
+        return {name[len(prefix) :]: self.number(name) for name in self.attributes if name.startswith(prefix)}
+
+
+@dataclass(slots=True)
+class Epoch:
+    """A training epoch, with the validations and checkpoints inside it."""
+
+    span: SpanRecord
+    validations: list[SpanRecord]
+    checkpoints: list[SpanRecord]
+
+
+@dataclass(slots=True)
+class Batch:
+    """A kept batch; its span's children are its phases and its worker."""
+
+    span: SpanRecord
+    rank: int
+
+    @property
+    def slow(self) -> bool:
+        """Whether it was kept for being slow."""
+        return self.span.text(semconv.KEPT) == semconv.Kept.SLOW
+
+
+@dataclass(slots=True)
+class Entry:
+    """A `fit`, `validate`, `test` or `predict`.
+
+    Attributes:
+        name: Which of them.
+        start: When it began.
+        root: Its span; None while it runs, or where it was killed.
+        configuration: Attributes of its start span.
+        epochs: Training epochs that have ended.
+    """
+
+    name: str
+    start: int
+    root: SpanRecord | None
+    configuration: dict[str, Value]
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class MetricPoint:
+    """A point of a metric: a number, or a histogram's count and sum."""
+
+    name: str
+    time: int
+    attributes: dict[str, Value]
+    value: float
+    count: int
+
+
+@dataclass(slots=True)
+class Run:
+    """A run directory.
+
+    Attributes:
+        run_id: Its name.
+        directory: Where it lies.
+        resource: What the process (rank 0) was.
+        ranks: Number of ranks with files.
+        entries: Trainer entries of rank 0, in order of time.
+        batches: Kept batches of all ranks, in order of time.
+        others: Spans of rank 0's run traces that are neither epochs nor inside one.
+        points: Metric points of rank 0, in order of time.
+        damaged: Lines that could not be read, as `file:line`.
+        spans: Number of spans read.
+    """
+
+    run_id: str
+    directory: str
+    resource: dict[str, Value]
+    ranks: int
+    entries: list[Entry]
+    batches: list[Batch]
+    others: list[SpanRecord]
+    points: list[MetricPoint]
+    damaged: list[str]
+    spans: int
