@@ -88,10 +88,11 @@ class TrainingHooks:
         if recorder.busy:
             return
         self._failures = 0
+        entry = str(getattr(stage, "value", stage))
         recorder.begin_entry(
-            stage,
+            entry,
             describe_trainer(trainer, module),
-            _STAGES_OF.get(stage, ()),
+            _STAGES_OF.get(entry, ()),
             lambda: int(trainer.global_step),
             self._judge,
         )

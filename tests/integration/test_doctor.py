@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from typer.testing import CliRunner
 
@@ -25,7 +26,7 @@ from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith(("OCR_OTEL_", "OTEL_")):
+        if name.startswith(("OCR_OTEL_", "OTEL_")) or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("OCR_OTEL_RUNS_DIR", str(tmp_path / "deep" / "runs"))
     monkeypatch.chdir(tmp_path)
@@ -211,7 +212,15 @@ def test_certificate_that_is_not_trusted(certificate: Path, protocol: str) -> No
         assert "certificate" in found["traces"]["finding"], found["traces"]
         assert "OTEL_EXPORTER_OTLP_CERTIFICATE" in found["traces"]["advice"]
         if protocol == "http/protobuf":
-            assert over(server.endpoint, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate))["ok"]
+            trusting = over(server.endpoint, protocol, OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate))
+            assert trusting["ok"], trusting["traces"]
+            overruled = over(
+                server.endpoint,
+                protocol,
+                OTEL_EXPORTER_OTLP_CERTIFICATE=str(certificate),
+                REQUESTS_CA_BUNDLE=certifi.where(),
+            )
+            assert "REQUESTS_CA_BUNDLE is set and overrules" in overruled["traces"]["advice"], overruled["traces"]
 
 
 def test_receiver_without_metrics() -> None:

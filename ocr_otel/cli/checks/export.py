@@ -91,12 +91,23 @@ class _Attempt(threading.Thread):
             is_late = self._seconds is None or self._seconds > 0.8 * TIMEOUT
             words = ["timed out" if is_late else "503 Service Unavailable"]
         finding, advice = explain(_scrub(" | ".join(dict.fromkeys(words))), self._spoken)
+        if "certificate" in finding and self._spoken == "OTLP/HTTP":
+            advice = _overruled_certificate(self._signal) or advice
         return Finding(self._signal, Status.FAIL, f"{where}: {finding}", advice)
 
 
 def _endpoint(signal: Signal, spoken: str) -> str:
     own = os.environ.get(f"{_OTLP}{signal.upper()}_ENDPOINT")
     return own or os.environ.get(f"{_OTLP}ENDPOINT") or f"http://localhost:{PORTS[spoken]}"
+
+
+def _overruled_certificate(signal: Signal) -> str:
+    # `requests`, under the HTTP exporter, prefers these to the file that the exporter hands it.
+    winner = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), "")
+    names = (f"{_OTLP}{signal.upper()}_CERTIFICATE", f"{_OTLP}CERTIFICATE")
+    if not winner or not any(os.environ.get(name) for name in names):
+        return ""
+    return f"{winner} is set and overrules {_OTLP}CERTIFICATE: unset it, add the CA to its file, or use gRPC."
 
 
 def _connection_problem(endpoint: str, spoken: str) -> tuple[str, str] | None:
