@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal as signals
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,7 +66,12 @@ def replay(
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with (
+            Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+            _gentle_interrupt(
+                lambda: console.print("Stopping behind this request; Ctrl-C again: at once.")
+            ) as stopping,
+        ):
             task = progress.add_task("Sending", total=None)
 
             def say_wait(reason: str, seconds: float) -> None:
@@ -78,13 +87,35 @@ def replay(
                 on_start=lambda done, total: progress.update(task, completed=done, total=total),
                 on_progress=lambda sent: progress.advance(task, sent),
                 on_wait=say_wait,
+                stopping=stopping,
             )
     except ReplayError as error:
         stop(str(error), status=2)
     except KeyboardInterrupt:
         stop("interrupted. The same command goes on where this one stopped.", status=130)
     _print(outcome, directory, endpoint, bool(headers))
-    raise typer.Exit(0 if outcome.complete else 1)
+    raise typer.Exit(0 if outcome.complete else 130 if stopping.is_set() else 1)
+
+
+@contextmanager
+def _gentle_interrupt(say: Callable[[], object]) -> Iterator[threading.Event]:
+    """Let the first Ctrl-C wait for the answer to the request under way, which would else be sent twice."""
+    stopping = threading.Event()
+
+    def on_interrupt(number: int, frame: object) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+        say()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = signals.signal(signals.SIGINT, on_interrupt)
+    try:
+        yield stopping
+    finally:
+        signals.signal(signals.SIGINT, before)
 
 
 def _headers(given: list[str]) -> dict[str, str]:
@@ -99,8 +130,8 @@ def _headers(given: list[str]) -> dict[str, str]:
 
 
 def _print(outcome: Outcome, directory: Path, endpoint: str, with_headers: bool) -> None:
+    from ocr_otel.replay import without_credentials
     from ocr_otel.replay.lines import ITEMS
-    from ocr_otel.replay.sending import without_credentials
 
     said = sys.stdout if outcome.complete else sys.stderr
 

@@ -116,6 +116,10 @@ class Recorder:
         self.busy = False
         return replace(summary, spans_lost=sum(self.session.spans_lost().values()))
 
+    def describe(self, configuration: Mapping[str, Any]) -> None:
+        """Add what is known of the configuration only when the entry has begun to its span."""
+        self._run.root.set_attributes(configuration)
+
     def abandon(self) -> None:
         """Stop recording the entry as it is, after failures of ours."""
         self.busy = False

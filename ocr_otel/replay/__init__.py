@@ -1,8 +1,9 @@
 """Sends the telemetry files of a run directory to an OTLP/HTTP receiver, resumably and nothing twice."""
 
+from ocr_otel.replay.endpoint import base_url, without_credentials
 from ocr_otel.replay.engine import Outcome, replay
 from ocr_otel.replay.lines import SIGNALS, Damage, ReplayError, Signal, telemetry_files
-from ocr_otel.replay.sending import Patience, base_url
+from ocr_otel.replay.sending import Patience
 
 __all__ = [
     "SIGNALS",
@@ -14,4 +15,5 @@ __all__ = [
     "base_url",
     "replay",
     "telemetry_files",
+    "without_credentials",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocr_otel.replay.endpoint import base_url
 from ocr_otel.replay.lines import (
     ITEMS,
     MAX_BYTES,
@@ -21,7 +23,7 @@ from ocr_otel.replay.lines import (
     read,
     telemetry_files,
 )
-from ocr_otel.replay.sending import GivenUp, LineRefused, Patience, Sender, SignalNotTaken, base_url
+from ocr_otel.replay.sending import GivenUp, LineRefused, Patience, Sender, SignalNotTaken
 from ocr_otel.replay.state import ReplayState
 
 
@@ -77,11 +79,13 @@ def replay(
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_progress: Callable[[int], None] = lambda size: None,
     on_wait: Callable[[str, float], None] = lambda reason, seconds: None,
+    stopping: threading.Event | None = None,
 ) -> Outcome:
     """Send what a run directory holds to an OTLP/HTTP receiver.
 
-    What is acknowledged is noted in the run directory and is not sent again. A request whose answer got lost on the
-    way is sent again, as OTLP prescribes: its receiver may then have it twice.
+    What is acknowledged is noted in the run directory and is not sent again. A request whose answer got lost, by the
+    network or because this process was killed, is sent again, as OTLP prescribes: the receiver may then have that one
+    request twice.
 
     Args:
         run: The run directory.
@@ -96,15 +100,17 @@ def replay(
         on_start: Told the bytes that are delivered already, and all of them.
         on_progress: Told the bytes of each acknowledged request.
         on_wait: Told why and how long the replay waits before it tries again.
+        stopping: Set from outside, it ends the replay behind the request under way.
 
     Raises:
         ReplayError: `run` is not a run directory, or `endpoint` no URL.
     """
     files = telemetry_files(run, signals)
     base = base_url(endpoint)
-    with Sender(base, headers or {}, timeout, patience or Patience(), on_wait) as sender:
+    stopping = stopping or threading.Event()
+    with Sender(base, headers or {}, timeout, patience or Patience(), on_wait, stopping) as sender:
         state = ReplayState(run, sender.shown, resume)
-        session = _Replay(sender, state, Outcome(sender.shown), max_items, max_bytes, on_progress)
+        session = _Replay(sender, state, Outcome(sender.shown), max_items, max_bytes, on_progress, stopping)
         session.outcome.resumed = sum(state.position(file).offset for file in files)
         on_start(session.outcome.resumed, sum(file.path.stat().st_size for file in files))
         return session.run(files)
@@ -118,6 +124,7 @@ class _Replay:
     max_items: int
     max_bytes: int
     on_progress: Callable[[int], None]
+    stopping: threading.Event
 
     def run(self, files: Sequence[TelemetryFile]) -> Outcome:
         for file in files:
@@ -156,6 +163,8 @@ class _Replay:
                 yield found
 
     def _deliver(self, file: TelemetryFile, batch: list[Line]) -> None:
+        if self.stopping.is_set():
+            raise GivenUp("interrupted")
         resources = [resource for line in batch for resource in line.resources]
         try:
             answer = self.sender.send(file.signal, resources)

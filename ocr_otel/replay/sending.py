@@ -5,19 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import tenacity
 
 from ocr_otel.replay import protobuf
-from ocr_otel.replay.lines import RESOURCES, SIGNALS, ReplayError, Signal
+from ocr_otel.replay.endpoint import without_credentials
+from ocr_otel.replay.lines import RESOURCES, ReplayError, Signal
 
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """Statuses after which OTLP asks the sender to try again."""
@@ -81,34 +82,6 @@ class _Transient(Exception):
         self.retry_after = retry_after
 
 
-def base_url(endpoint: str) -> str:
-    """Return the base that `/v1/traces` is appended to; a URL of one signal is taken for its base.
-
-    Raises:
-        ReplayError: It is no URL of HTTP.
-    """
-    shown = endpoint.rpartition("@")[2]
-    try:
-        parts = urlsplit(endpoint)
-        has_host, _ = bool(parts.hostname), parts.port
-    except ValueError as error:
-        raise ReplayError(f"--endpoint {shown} is not a URL: {error}.") from None
-    if parts.scheme not in ("http", "https") or not has_host:
-        raise ReplayError(
-            f"--endpoint {shown} is not a URL of an OTLP/HTTP receiver: write it like http://localhost:4318."
-        )
-    path = parts.path.rstrip("/")
-    for signal in SIGNALS:
-        path = path.removesuffix(f"/v1/{signal}")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-
-
-def without_credentials(url: str) -> str:
-    """Return the URL without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 class Sender:
     """A connection to one receiver.
 
@@ -118,6 +91,7 @@ class Sender:
         timeout: Seconds that one try may take.
         patience: How long one request is tried.
         on_wait: Told the reason and the seconds before each further try.
+        stopping: Once it is set, no wait and no further try begins.
     """
 
     def __init__(
@@ -127,12 +101,14 @@ class Sender:
         timeout: float,
         patience: Patience,
         on_wait: Callable[[str, float], None],
+        stopping: threading.Event,
     ) -> None:
         self.shown = without_credentials(base)
         self._base = base
         self._secrets = tuple(value for value in headers.values() if value)
         self._patience = patience
         self._on_wait = on_wait
+        self._stopping = stopping
         self._form = 0
         self._answered = False
         try:
@@ -185,6 +161,7 @@ class Sender:
             retry=tenacity.retry_if_exception_type(_Transient),
             wait=self._wait,
             stop=self._is_enough,
+            sleep=tenacity.sleep_using_event(self._stopping),
             before_sleep=self._before_sleep,
             reraise=True,
         )
@@ -251,7 +228,8 @@ class Sender:
         attempts = self._patience.attempts if self._answered else self._patience.first_contact
         wait = self._wait(state)
         return (
-            state.attempt_number >= attempts
+            self._stopping.is_set()
+            or state.attempt_number >= attempts
             or wait > self._patience.longest_wait
             or (state.seconds_since_start or 0.0) + wait > self._patience.seconds
         )

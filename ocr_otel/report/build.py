@@ -134,7 +134,7 @@ def build(run: Run) -> ReportData:
         kept=[_batch_row(batch.span, began) for batch in _chosen_batches(first_rank)],
         kept_in_all=len(first_rank),
         workers=_workers(first_rank),
-        configuration=_table(entry.configuration if entry else {}, semconv.CONFIG_PREFIX),
+        configuration=_configuration(entry),
         environment=_table(run.resource, ""),
         other_entries=[
             (each.name, each.root.text(semconv.OUTCOME), each.root.seconds)
@@ -276,6 +276,14 @@ def _worker_row(worker: int, pid: int, spans: list[SpanRecord]) -> WorkerRow:
         collate_mean=float(np.mean(collate)) if collate else 0.0,
         cache_hit_rate=hits / asked if asked else None,
     )
+
+
+def _configuration(entry: Entry | None) -> dict[str, str]:
+    if entry is None:
+        return {}
+    of_root = entry.root.attributes if entry.root is not None else {}
+    later = {name: value for name, value in of_root.items() if name.startswith(semconv.CONFIG_PREFIX)}
+    return _table(entry.configuration | later, semconv.CONFIG_PREFIX)
 
 
 def _table(attributes: dict[str, Any], prefix: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from ocr_otel import __version__, semconv
 from ocr_otel.settings import Settings
+from ocr_otel.telemetry.deliverer import Deliverer
 from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
 from ocr_otel.telemetry.guards import CountingProcessor, GuardedMetricExporter, GuardedSpanExporter, Losses
 from ocr_otel.telemetry.histograms import AggregatingHistogram, DurationHistogram, RecordingHistogram
@@ -76,6 +76,7 @@ class Session:
         self.pid = os.getpid()
         self._target = target
         self._timeout = settings.flush_timeout
+        self._deliverer = Deliverer()
         self._aggregating: list[AggregatingHistogram] = []
         self._scope = InstrumentationScope(semconv.SCOPE, __version__)
         tracer_provider = trace.get_tracer_provider()
@@ -162,12 +163,11 @@ class Session:
 
     def _bounded(self, action: Callable[[], None]) -> bool:
         # The SDK's flush ignores its deadline while an export hangs, so it is waited for from outside.
-        worker = threading.Thread(target=action, name="ocr_otel-flush", daemon=True)
-        worker.start()
-        worker.join(self._timeout)
-        if worker.is_alive():
-            logger.warning("ocr_otel: telemetry was not delivered within %.0f s and is given up.", self._timeout)
-        return not worker.is_alive()
+        done = self._deliverer.hand_over(action)
+        if done.wait(self._timeout):
+            return True
+        logger.warning("ocr_otel: telemetry was not delivered within %.0f s and is given up.", self._timeout)
+        return False
 
     def _make_directory(self, runs_dir: Path, resource: Resource) -> Path | None:
         directory = runs_dir / self.identity.run_id

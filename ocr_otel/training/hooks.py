@@ -12,7 +12,7 @@ from ocr_otel.settings import Settings, SettingsError, load
 from ocr_otel.telemetry import RunIdentity, new_run_id, session_for_process
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
-from ocr_otel.training.configuration import describe_trainer
+from ocr_otel.training.configuration import describe_loader, describe_trainer
 from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.logged import logged_values
@@ -59,6 +59,7 @@ class TrainingHooks:
         self._profiler: ProfilerSeam | None = None
         self._strategy: StrategySeam | None = None
         self._failures = 0
+        self._in_epoch = False
         self._mfu: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,8 +137,9 @@ class TrainingHooks:
     @guarded
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """The optimisers are there."""
-        if self._strategy is not None:
+        if self._strategy is not None and self._recorder is not None:
             self._strategy.training_begins(pl_module)
+            self._recorder.describe(describe_loader(trainer.train_dataloader))
 
     @guarded
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -152,8 +154,6 @@ class TrainingHooks:
         """The last epoch is over."""
         if self._recorder is not None:
             self._end_epoch(trainer, pl_module)
-
-    _in_epoch = False
 
     def _end_epoch(self, trainer: Any, module: Any) -> None:
         recorder = self._recorder

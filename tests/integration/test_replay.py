@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -14,13 +14,11 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from typer.testing import CliRunner
 
-from ocr_otel.cli.main import app
 from ocr_otel.replay import Outcome, Patience, replay
 from ocr_otel.replay.state import STATE_FILE
 from tests.support.otlp import Traces
-from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
+from tests.support.otlp_server import OtlpServer
 
 SPANS = 60
 QUICK = Patience(attempts=3, seconds=5, longest_wait=0.05, first_contact=2)
@@ -231,68 +229,13 @@ def test_what_the_receiver_rejects_is_counted(run: Path) -> None:
         assert not outcome.complete
 
 
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
-def command(*arguments: object, status: int) -> str:
-    result = CliRunner().invoke(app, ["replay", *(str(each) for each in arguments)])
-    assert result.exit_code == status, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.output
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def test_command_says_what_was_sent(run: Path) -> None:
+def test_ctrl_c_ends_behind_the_request_under_way(run: Path) -> None:
     with OtlpServer() as server:
-        output = command(run, "--endpoint", server.endpoint, status=0)
-        assert f"Sent {SPANS} spans and 4 metric points of {run} to {server.endpoint} in 2 requests." in output
-        output = command(run.name, "--runs-dir", run.parent, "--endpoint", f"{server.endpoint}/v1/traces/", status=0)
-        assert "Nothing to send" in output
-
-
-def test_command_says_that_nobody_is_there_and_how_to_go_on(run: Path) -> None:
-    endpoint = f"http://127.0.0.1:{unused_port()}"
-    output = command(run, "--endpoint", endpoint, status=1)
-    assert "Connection refused" in output
-    assert f"Go on with: ocr-otel replay {run} --endpoint {endpoint}" in " ".join(output.split())
-
-
-def test_command_knows_a_grpc_port(run: Path) -> None:
-    with OtlpGrpcServer() as server:
-        assert "gRPC port" in command(run, "--endpoint", server.endpoint, status=1)
-
-
-def test_secrets_are_neither_printed_nor_stored(run: Path) -> None:
-    with OtlpServer(require_headers={"authorization": "Bearer s3cret"}) as server:
-        refused = command(run, "--endpoint", server.endpoint, "--header", "authorization=Bearer wr0ng", status=1)
-        assert "401" in refused
-        url = server.endpoint.replace("http://", "http://user:pa55@")
-        sent = command(run, "--endpoint", server.endpoint, "--header", "authorization=Bearer s3cret", status=0)
-        again = command(run, "--endpoint", url, "--header", "authorization=Bearer s3cret", status=0)
-    everything = refused + sent + again + (run / STATE_FILE).read_text()
-    assert not any(secret in everything for secret in ("s3cret", "wr0ng", "pa55"))
-    assert "s3cret" not in command(run, "--endpoint", "http://x", "--header", "s3cret", status=2)
-
-
-@pytest.mark.parametrize("endpoint", ["localhost:4318", "ftp://host", "http://", "http://host:99999999"])
-def test_command_refuses_what_is_no_url(run: Path, endpoint: str) -> None:
-    assert "is not a URL" in command(run, "--endpoint", endpoint, status=2)
-
-
-def test_command_refuses_what_is_no_run(tmp_path: Path) -> None:
-    assert "is not a run directory" in command(tmp_path, "--endpoint", "http://localhost:1", status=2)
-    assert "neither" in command("nothing", "--runs-dir", tmp_path, "--endpoint", "http://localhost:1", status=1)
-
-
-def test_a_run_directory_that_cannot_be_written_is_sent_all_the_same(run: Path) -> None:
-    (run / STATE_FILE).mkdir()
-    with OtlpServer() as server:
-        assert "cannot be written" in command(run, "--endpoint", server.endpoint, status=0)
+        stopping = threading.Event()
+        first = send(run, server, max_items=10, on_progress=lambda size: stopping.set(), stopping=stopping)
+        assert first.stopped == "interrupted"
+        assert len(server.spans) == 10
+        assert send(run, server).complete
     assert ids(server) == recorded(run)
 
 

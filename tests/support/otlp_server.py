@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import ssl
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent import futures
@@ -102,6 +103,14 @@ class Received:
         ]
 
 
+class _Sockets(ThreadingHTTPServer):
+    """Says nothing about clients that went away."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class OtlpServer(Received):
     """An OTLP/HTTP receiver; as a context manager it is started and stopped.
 
@@ -145,7 +154,7 @@ class OtlpServer(Received):
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = _Sockets(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_otel.replay import ReplayError, base_url
-from ocr_otel.replay.sending import without_credentials
+from ocr_otel.replay import ReplayError, base_url, without_credentials
 
 
 @pytest.mark.parametrize(
