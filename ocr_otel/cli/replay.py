@@ -75,7 +75,9 @@ def replay(
             task = progress.add_task("Sending", total=None)
 
             def say_wait(reason: str, seconds: float) -> None:
-                console.print(f"{reason}: trying again in {seconds:.1f} s", style="yellow", highlight=False)
+                console.print(
+                    f"{reason}: trying again in {seconds:.1f} s", style="yellow", highlight=False, soft_wrap=True
+                )
 
             outcome = send(
                 directory,
@@ -148,7 +150,7 @@ def _print(outcome: Outcome, directory: Path, endpoint: str, with_headers: bool)
         say(f"{size(outcome.resumed)} had been sent before and were left out.")
     for signal, number in outcome.rejected.items():
         if number:
-            say(f"The receiver did not keep {number:,} of the {ITEMS[signal]}.")
+            say(f"The receiver did not keep {number:,} {ITEMS[signal]}.")
     for remark, times in outcome.remarks.items():
         say(f"The receiver remarks{f' ({times} times)' * (times > 1)}: {remark}")
     for each in outcome.damaged[:SHOWN_LINES]:
@@ -160,7 +162,7 @@ def _print(outcome: Outcome, directory: Path, endpoint: str, with_headers: bool)
     if len(outcome.refused) > SHOWN_LINES:
         say(f"Refused: {len(outcome.refused) - SHOWN_LINES} more lines.")
     for signal, answer in outcome.not_taken.items():
-        others = " ".join(f"--signal {name.value}" for name in SignalName if name.value not in outcome.not_taken)
+        others = " ".join(f"--signal {name.value}" for name in SignalName if outcome.sent[name.value])
         advice = (
             f"leave them out with {others}" if others else "is the --endpoint the base URL of an OTLP/HTTP receiver?"
         )

@@ -204,13 +204,10 @@ class OtlpServer(Received):
             return
         content_type = headers.get("content-type", "")
         encoding = {"application/json": "json", "application/x-protobuf": "protobuf"}.get(content_type)
-        if headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
+        body = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         status, retry_after, message = self._judge(handler.path, headers, encoding, body, failure)
         self.requests.append(Request(handler.path, headers, len(body), message))
-        answer = b""
-        if status == 200:
-            answer = self._answer(handler.path, encoding)
+        answer = self._answer(handler.path, encoding) if status == 200 else b""
         handler.send_response(status)
         handler.send_header("Content-Type", content_type if status == 200 else "text/plain")
         handler.send_header("Content-Length", str(len(answer)))
@@ -254,10 +251,9 @@ class OtlpServer(Received):
             field_name = next(name for name in partial.DESCRIPTOR.fields_by_name if name.startswith("rejected"))
             setattr(partial, field_name, self._rejected)
             partial.error_message = "too old"
-        encoded: bytes = (
-            json_format.MessageToJson(response).encode() if encoding == "json" else response.SerializeToString()
-        )
-        return encoded
+        if encoding == "json":
+            return json_format.MessageToJson(response).encode()
+        return bytes(response.SerializeToString())
 
 
 class OtlpGrpcServer(Received):
