@@ -152,8 +152,13 @@ class GuardedMetricExporter(MetricExporter):
         if not metrics or not data.resource_metrics:
             return data
         first, *rest = data.resource_metrics
-        ours = ScopeMetrics(scope=self._scope, metrics=metrics, schema_url="")
-        return MetricsData([ResourceMetrics(first.resource, [*first.scope_metrics, ours], first.schema_url), *rest])
+        # Into the SDK's own part of our scope: the protobuf encoder keeps one part of each scope and drops others.
+        mine = [each for each in first.scope_metrics if each.scope.name == self._scope.name]
+        others = [each for each in first.scope_metrics if each.scope.name != self._scope.name]
+        ours = ScopeMetrics(
+            scope=self._scope, metrics=[*(metric for each in mine for metric in each.metrics), *metrics], schema_url=""
+        )
+        return MetricsData([ResourceMetrics(first.resource, [*others, ours], first.schema_url), *rest])
 
 
 def _quietly(shutdown: Callable[[], Any], losses: Losses) -> None:
