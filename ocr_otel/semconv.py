@@ -460,6 +460,10 @@ METRIC_ERRORS: Final = _metric(
 METRIC_SPANS_DROPPED: Final = _metric(
     "ocr_otel.spans.dropped", "counter", "{span}", "Spans that were made and not delivered.", "By `cause`."
 )
+METRIC_DOCTOR_CHECKS: Final = _metric(
+    "ocr_otel.doctor.checks", "counter", "{check}", "Test exports of `ocr-otel doctor`.", "While `doctor` runs."
+)
+DOCTOR: Final = _span("ocr-otel doctor", "Test export of `ocr-otel doctor`.", "While `doctor` runs.")
 CAUSE: Final = _attribute("cause", "string", "What went wrong, from a short list.", "Self-telemetry.")
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from ocr_otel import semconv
 from ocr_otel.cli.checks.finding import Finding, Status
 from ocr_otel.cli.checks.words import PORTS, TIMEOUT, explain
 from ocr_otel.telemetry import load_exporter
@@ -200,7 +201,7 @@ def _span() -> Any:
     memory = InMemorySpanExporter()
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    provider.get_tracer("ocr_otel.doctor").start_span("ocr-otel doctor").end()
+    provider.get_tracer("ocr_otel.doctor").start_span(semconv.DOCTOR).end()
     return memory.get_finished_spans()
 
 
@@ -210,5 +211,5 @@ def _metric() -> Any:
 
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
-    provider.get_meter("ocr_otel.doctor").create_counter("ocr_otel.doctor.checks", "{check}").add(1)
+    provider.get_meter("ocr_otel.doctor").create_counter(semconv.METRIC_DOCTOR_CHECKS, "{check}").add(1)
     return reader.get_metrics_data()
