@@ -98,7 +98,7 @@ class TrainingHooks:
             self._judge,
         )
         self._recorder = recorder
-        self._profiler = ProfilerSeam(trainer.profiler, recorder)
+        self._profiler = ProfilerSeam(trainer.profiler, recorder, module)
         self._strategy = StrategySeam(trainer, recorder, self._profiler.contexts, self.failed)
 
     def _first_of(self, trainer: Any) -> bool:
@@ -240,6 +240,17 @@ class TrainingHooks:
             recorder.path.batch_begins(batch_idx, dataloader_idx, self._batch_size(batch))
         except Exception as error:
             self.failed("batch_start", error)
+
+    # Lightning calls a hook where it is callable, at 2.5 µs a call: those that run for each batch and have nothing to
+    # do here are not. The profiler seam tells when they would have been called.
+    on_train_batch_end: Any = None
+    on_validation_batch_end: Any = None
+    on_test_batch_end: Any = None
+    on_predict_batch_end: Any = None
+    on_before_zero_grad: Any = None
+    on_before_backward: Any = None
+    on_after_backward: Any = None
+    on_before_optimizer_step: Any = None
 
     # --- when we fail -------------------------------------------------------------------------------------------------
 

@@ -19,8 +19,8 @@ from ocr_otel.recording.clock import HookContext, NullContext, PhaseContext
 
 _NULL: Final = NullContext()
 _STEPS: Final = frozenset({"training_step", "validation_step", "test_step", "predict_step"})
-_TRANSFER_HOOKS: Final = frozenset({"on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer"})
-_OPTIMIZER_HOOKS: Final = frozenset({"optimizer_zero_grad", "configure_gradient_clipping"})
+_NESTED: Final = frozenset({"on_after_batch_transfer", "on_before_zero_grad", "on_before_optimizer_step"})
+"""Hooks that Lightning calls inside the transfer or the optimiser's step, and that belong to it."""
 _BOUNDARY: Final = "on_validation_model_zero_grad"
 """The first thing Lightning calls when a validation interrupts the training."""
 _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
@@ -70,8 +70,9 @@ class _EndContext(NullContext):
 class Contexts:
     """Parses each action name of Lightning's once and keeps the answer."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, module: object) -> None:
         self._recorder = recorder
+        self._module_class = type(module)
         self._by_action: dict[str, AbstractContextManager[None]] = {}
         self.optimizer = PhaseContext(recorder.path.clock, clock.OPTIMIZER)
         self.backward = PhaseContext(recorder.path.clock, clock.BACKWARD)
@@ -107,6 +108,11 @@ class Contexts:
                 return recorder.hook_context(clock.CALLBACKS, callback_name(owner))
         return _NULL
 
+    def _overrides(self, hook: str) -> bool:
+        # Most hooks are Lightning's own and empty: what they take is the loop's.
+        defined = next((base for base in self._module_class.__mro__ if hook in vars(base)), None)
+        return defined is not None and not defined.__module__.startswith(("lightning.", "pytorch_lightning."))
+
     def _strategy(self, hook: str) -> AbstractContextManager[None]:
         if hook in _STEPS:
             return PhaseContext(self._recorder.path.clock, clock.FORWARD)
@@ -119,13 +125,13 @@ class Contexts:
     def _module(self, hook: str, owner: str) -> AbstractContextManager[None]:
         if hook == "optimizer_step":
             return PhaseContext(self._recorder.path.clock, clock.OPTIMIZER)
-        if hook in _OPTIMIZER_HOOKS:
-            return HookContext(self._recorder.path.clock, clock.OPTIMIZER, hook)
-        if hook in _TRANSFER_HOOKS:
-            return HookContext(self._recorder.path.clock, clock.TRANSFER, hook)
         if hook == _BOUNDARY:
             return _EndContext(self._recorder, at_enter=True)
-        if hook.startswith("on_") or hook == "lr_scheduler_step":
+        if hook in _NESTED:
+            return _NULL
+        if hook == "on_before_batch_transfer" and self._overrides(hook):
+            return HookContext(self._recorder.path.clock, clock.TRANSFER, hook)
+        if hook == "lr_scheduler_step" or (hook.startswith("on_") and self._overrides(hook)):
             return self._recorder.hook_context(clock.CALLBACKS, f"{owner}.{hook}")
         return _NULL
 
@@ -141,10 +147,11 @@ class ProfilerSeam:
     Args:
         profiler: The Trainer's profiler.
         recorder: Where the times go.
+        module: The LightningModule; hooks that it does not override are not measured apart.
     """
 
-    def __init__(self, profiler: Any, recorder: Recorder) -> None:
-        self.contexts = Contexts(recorder)
+    def __init__(self, profiler: Any, recorder: Recorder, module: object) -> None:
+        self.contexts = Contexts(recorder, module)
         self._profiler = profiler
         # Actions that began before the seam was there, such as the hook that installs it, must not end in it.
         self._begun: set[str] = set()

@@ -6,7 +6,7 @@ Imported by spawned workers, so it knows nothing but torch and the standard libr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ class TimedFetcher:
         self._collate_began = 0
         self._counters = _cache_counters(fetcher.dataset)
         self._before = self._counts()
+        self._pid = os.getpid()
         self.timing: Timing | None = None
         fetcher.collate_fn = self._timed_collate
 
@@ -57,17 +58,21 @@ class TimedFetcher:
         start = self._collate_began = perf_counter_ns()
         batch = self._fetcher.fetch(possibly_batched_index)
         end = perf_counter_ns()
-        before, self._before = self._before, self._counts()
-        hits, misses = (
-            None if was is None or now is None else now - was for was, now in zip(before, self._before, strict=True)
-        )
-        samples = len(possibly_batched_index) if isinstance(possibly_batched_index, Sized) else 1
-        self.timing = (self._worker_id, os.getpid(), start, self._collate_began, end, samples, hits, misses)
+        hits, misses = self._new_counts() if self._counters is not None else (None, None)
+        samples = len(possibly_batched_index) if isinstance(possibly_batched_index, (list, tuple)) else 1
+        self.timing = (self._worker_id, self._pid, start, self._collate_began, end, samples, hits, misses)
         return batch
 
     def _timed_collate(self, samples: Any) -> Any:
         self._collate_began = perf_counter_ns()
         return self._collate(samples)
+
+    def _new_counts(self) -> tuple[int | None, int | None]:
+        before, self._before = self._before, self._counts()
+        hits, misses = (
+            None if was is None or now is None else now - was for was, now in zip(before, self._before, strict=True)
+        )
+        return hits, misses
 
     def _counts(self) -> tuple[int | None, int | None]:
         return _count(self._counters, "cache_hits"), _count(self._counters, "cache_misses")

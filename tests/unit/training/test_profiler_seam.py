@@ -1,6 +1,7 @@
 """Lightning's action names are understood once; the profiler is left as it was."""
 
 import pytest
+from lightning.pytorch import LightningModule
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 
 from ocr_otel.recording import clock
@@ -29,6 +30,16 @@ class Recorder:
         return HookContext(self.path.clock, code, name)
 
 
+class Model(LightningModule):
+    """Overrides two hooks."""
+
+    def on_before_batch_transfer(self, batch, dataloader_idx):
+        return batch
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        pass
+
+
 @pytest.mark.parametrize(
     ("action", "code"),
     [
@@ -37,10 +48,12 @@ class Recorder:
         ("[Strategy]DDPStrategy.predict_step", clock.FORWARD),
         ("[Strategy]SingleDeviceStrategy.backward", clock.BACKWARD),
         ("[Strategy]SingleDeviceStrategy.batch_to_device", clock.TRANSFER),
-        ("[LightningModule]Model.transfer_batch_to_device", clock.TRANSFER),
+        ("[LightningModule]Model.transfer_batch_to_device", None),
         ("[LightningModule]Model.optimizer_step", clock.OPTIMIZER),
-        ("[LightningModule]Model.configure_gradient_clipping", clock.OPTIMIZER),
+        ("[LightningModule]Model.on_before_batch_transfer", clock.TRANSFER),
+        ("[LightningModule]Model.configure_gradient_clipping", None),
         ("[LightningModule]Model.on_train_batch_end", clock.CALLBACKS),
+        ("[LightningModule]Model.on_train_batch_start", None),
         ("[LightningModule]Model.lr_scheduler_step", clock.CALLBACKS),
         ("[Callback]ModelCheckpoint{'monitor': 'a.b', 'mode': 'min'}.on_train_batch_end", clock.CALLBACKS),
         ("[_TrainingEpochLoop].train_dataloader_next", clock.FETCH),
@@ -56,7 +69,7 @@ class Recorder:
 )
 def test_each_action_has_its_code(action: str, code: int | None) -> None:
     recorder = Recorder()
-    contexts = Contexts(recorder)  # type: ignore[arg-type]
+    contexts = Contexts(recorder, Model())  # type: ignore[arg-type]
     with contexts.get(action):
         pass
     spent = [index for index, took in enumerate(recorder.path.clock.exclusive) if took > 0]
@@ -66,7 +79,7 @@ def test_each_action_has_its_code(action: str, code: int | None) -> None:
 
 def test_a_validation_closes_the_batch_that_runs() -> None:
     recorder = Recorder()
-    with Contexts(recorder).get("[LightningModule]Model.on_validation_model_zero_grad"):  # type: ignore[arg-type]
+    with Contexts(recorder, Model()).get("[LightningModule]Model.on_validation_model_zero_grad"):  # type: ignore[arg-type]
         pass
     assert recorder.path.told == ["interrupted"]
 
@@ -75,7 +88,7 @@ def test_a_validation_closes_the_batch_that_runs() -> None:
 def test_the_profiler_is_left_as_it_was(kind: type) -> None:
     profiler = kind()
     before = dict(vars(profiler))
-    seam = ProfilerSeam(profiler, Recorder())  # type: ignore[arg-type]
+    seam = ProfilerSeam(profiler, Recorder(), Model())  # type: ignore[arg-type]
     with profiler.profile("[Strategy]S.training_step"):
         pass
     seam.remove()
@@ -86,7 +99,7 @@ def test_an_action_that_began_before_us_does_not_end_in_us() -> None:
     profiler = PassThroughProfiler()
     recorder = Recorder()
     with profiler.profile("[Callback]OTelCallback.setup"):
-        ProfilerSeam(profiler, recorder)  # type: ignore[arg-type]
+        ProfilerSeam(profiler, recorder, Model())  # type: ignore[arg-type]
     assert sum(recorder.path.clock.exclusive) == 0
 
 
