@@ -42,7 +42,6 @@ class BatchPath:
         clock: The record of the batch that runs.
         ring: The rows of finished batches.
         loop: The epoch or validation that runs; None between.
-        exemplars: Kept batches since the last drain.
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
         span_cost: Nanoseconds that making spans took.
@@ -74,7 +73,6 @@ class BatchPath:
         self._offset = offset
         self._global_step = global_step
         self.loop: Loop | None = None
-        self.exemplars: list[ExemplarPoint] = []
         self.first_batch_at: int | None = None
         self.interrupted_at = 0
         self._open = False
@@ -188,7 +186,7 @@ class BatchPath:
         )
         loop.keep(duration, context)
         if context.trace_flags.sampled:
-            self.exemplars.append(ExemplarPoint(duration / 1e9, now + self._offset, context.trace_id, context.span_id))
+            loop.exemplars.append(ExemplarPoint(duration / 1e9, now + self._offset, context.trace_id, context.span_id))
         self.span_cost += perf_counter_ns() - began
 
     def _record(self, loop: Loop, kept: Kept, now: int, error: BaseException | None) -> KeptBatch:

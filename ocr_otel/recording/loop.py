@@ -17,6 +17,7 @@ from ocr_otel.recording.batch_trace import WorkerTiming
 from ocr_otel.recording.summaries import LoopSummary, Totals
 from ocr_otel.semconv import Phase, Stage
 from ocr_otel.settings import Settings
+from ocr_otel.telemetry import ExemplarPoint
 
 SLOWEST_LINKED: Final = 5
 """Slowest kept batches that an epoch's span links to."""
@@ -50,6 +51,7 @@ class Loop:
         self.detector = detector
         self._slow_before = detector.found
         self.timings: list[WorkerTiming] = []
+        self.exemplars: list[ExemplarPoint] = []
         self.next_progress: float = next_progress if stage is Stage.TRAIN else math.inf
         self.nested_ns = 0
         self.checkpoint_ns = 0

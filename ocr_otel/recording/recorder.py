@@ -300,7 +300,7 @@ class Recorder:
             rows = self.path.ring.take()
             if not len(rows):
                 return
-            exemplars, self.path.exemplars = self.path.exemplars, []
+            exemplars, loop.exemplars = loop.exemplars, []
             phases = phase_nanoseconds(rows)
             loop.add(rows, phases)
             last_end = int(rows[-1, ring.START] + rows[-1, ring.DURATION])

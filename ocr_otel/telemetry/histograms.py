@@ -76,12 +76,12 @@ class RecordingHistogram:
         self, seconds: npt.NDArray[np.float64], attributes: Attributes, exemplars: Iterable[ExemplarPoint] = ()
     ) -> None:
         """See `DurationHistogram`."""
-        explained = list(exemplars)
-        for point in explained:
-            self._instrument.record(point.value, attributes, context=_context(point))
         values = seconds.tolist()
-        for point in explained:
-            values.remove(point.value)
+        for point in exemplars:
+            # An exporter may have drained a batch's row a moment before its trace was made.
+            if point.value in values:
+                values.remove(point.value)
+                self._instrument.record(point.value, attributes, context=_context(point))
         for value in values:
             self._instrument.record(value, attributes)
 

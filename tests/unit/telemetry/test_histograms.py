@@ -55,3 +55,11 @@ def test_exemplars_are_given_once_in_their_bucket() -> None:
     exemplar = first.data.data_points[0].exemplars[0]
     assert (exemplar.value, exemplar.trace_id, exemplar.span_id) == (0.2, 1, 2)
     assert not again.data.data_points[0].exemplars
+
+
+def test_an_exemplar_whose_row_was_drained_before_is_no_error_and_not_counted_twice() -> None:
+    reader = InMemoryMetricReader()
+    histogram = RecordingHistogram(MeterProvider([reader]).get_meter("test"), "h", "s", "")
+    histogram.record_many(np.array([0.1]), {}, [ExemplarPoint(0.7, 5, 1, 2), ExemplarPoint(0.1, 5, 3, 4)])
+    data = reader.get_metrics_data()
+    assert data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points[0].count == 1
