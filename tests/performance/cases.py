@@ -78,6 +78,12 @@ class Measurement:
 
 BARE: Final = Case("bare", "Lightning alone")
 OFF: Final = Case("off", "**ocr_otel** installed, off", arguments=())
+NOT_KEPT: Final = Case(
+    "not-kept",
+    "**ocr_otel** on, no batch kept",
+    arguments=(),
+    environment=(("OCR_OTEL_ENABLED", "true"), ("OCR_OTEL_BATCH_SPANS", "0")),
+)
 ON: Final = Case("on", "**ocr_otel** on, defaults", arguments=(), environment=(("OCR_OTEL_ENABLED", "true"),))
 CASES: Final = (
     BARE,
@@ -86,6 +92,7 @@ CASES: Final = (
     Case("device-stats", "`DeviceStatsMonitor`", arguments=("--no-entry-points", "--callback", "device-stats")),
     Case("traceml", "TraceML, `traceml run`", launcher="traceml"),
     OFF,
+    NOT_KEPT,
     ON,
     Case(
         "every-batch",
