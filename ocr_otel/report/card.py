@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
-from typing import Final, TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Final, TextIO
 
 from ocr_otel.diagnosis import TimeBudget, Verdict
 from ocr_otel.semconv import Bottleneck, Phase
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
 BAR_WIDTH: Final = 24
+MAX_LINES: Final = 12
 MAX_ROWS: Final = 5
 """Rows of the time tree; smaller parts are added up in its last."""
+MIN_ROWS: Final = 2
+INDENT: Final = 11
+"""Columns of a line's title, under which its text goes on."""
+WIDEST: Final = 110
+"""Columns beyond which a sentence is hard to read, however wide the terminal."""
+_ASCII: Final = str.maketrans({"█": "#", "├": "|", "└": "`", "─": "-", "←": "<", "…": "~"})
 
 _CAUSE: Final = {
     Bottleneck.DATA: ("fetch",),
@@ -67,13 +76,15 @@ class CardFacts:
 
 def duration(seconds: float) -> str:
     """Write a time as people read it: `1.2 ms`, `4.5 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 1:
+    # The borders lie where the rounding below would reach the next unit: 0.9996 s is "1 s", not "1e+03 ms".
+    if seconds < 0.9995:
         return f"{seconds * 1000:.3g} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
 
 
 def printable(text: str) -> str:
@@ -102,57 +113,111 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
         facts: The rest.
         file: Where to; standard error by default, so that a script's own output stays clean.
     """
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
+    above, below = _sentences(verdict, facts)
+    width = min(console.width, WIDEST) if console.is_terminal else None
+    wrapped = [[_wrapped(title, text, width) for title, text, _ in part] for part in (above, below)]
+    taken = 1 + sum(len(lines) for part in wrapped for lines in part)
     colour = {"completed": "green", "interrupted": "yellow"}.get(facts.outcome, "red")
-    console.print(
-        Text.assemble(
-            ("ocr_otel ", "bold"),
-            f"{facts.entry} ",
-            (facts.outcome, f"bold {colour}"),
-            f" in {duration(facts.seconds)}: {facts.batches:,} batches, {facts.samples:,} samples",
-        )
+    counts = ", ".join(
+        f"{number:,} {name}" for number, name in ((facts.batches, "batches"), (facts.samples, "samples")) if number
     )
+    outcome = (printable(facts.outcome), f"bold {colour}")
+    end = f" in {duration(facts.seconds)}{': ' if counts else ''}{counts}"
+    _line(console, Text.assemble(("ocr_otel ", "bold"), f"{printable(facts.entry)} ", outcome, end))
+    for (_, _, style), lines in zip(above, wrapped[0], strict=True):
+        _titled(console, lines, style)
+    _tree(console, budget, cause_of(verdict), max(MIN_ROWS, min(MAX_ROWS, MAX_LINES - taken)), width)
+    for (_, _, style), lines in zip(below, wrapped[1], strict=True):
+        _titled(console, lines, style)
+
+
+Sentences = list[tuple[str, str, str]]
+"""Title, text, and style of the text."""
+
+
+def _sentences(verdict: Verdict | None, facts: CardFacts) -> tuple[Sentences, Sentences]:
+    above: Sentences = []
     if verdict is not None:
         limited = verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE)
-        console.print(
-            Text.assemble(("  Verdict  ", "bold"), (printable(verdict.summary), "bold yellow" if limited else ""))
-        )
+        above.append(("Verdict", verdict.summary, "bold yellow" if limited else ""))
         if verdict.advice:
-            console.print(Text.assemble(("  Try      ", "bold"), verdict.advice))
-    _tree(console, budget, cause_of(verdict))
-    console.print(Text.assemble(("  Batches  ", "bold"), _batches(facts)))
-    if lost := _lost(facts):
-        console.print(Text(f"  {lost}", "red"))
-    where = facts.report_command or f"traces and metrics at {facts.destination}"
-    console.print(Text.assemble(("  Report   " if facts.report_command else "  Sent     ", "bold"), where))
+            above.append(("Try", verdict.advice, ""))
+    below: Sentences = []
+    if batches := _batches(facts):
+        below.append(("Batches", batches, ""))
+    if facts.spans_lost:
+        below.append(("Lost", f"{facts.spans_lost:,} spans could not be delivered.", "red"))
+    if facts.report_command:
+        below.append(("Report", facts.report_command, ""))
+    else:
+        below.append(("Sent", f"traces and metrics at {facts.destination}", ""))
+    return above, below
 
 
-def _tree(console: Console, budget: TimeBudget, cause: tuple[str, ...]) -> None:
+def _wrapped(title: str, text: str, width: int | None) -> list[str]:
+    start = f"  {title}".ljust(INDENT)
+    text = printable(text)
+    # A command is copied as a whole: it is never broken into lines.
+    if width is None or width <= 2 * INDENT or title == "Report":
+        return [start + text]
+    return textwrap.wrap(
+        text, width, initial_indent=start, subsequent_indent=" " * INDENT, break_on_hyphens=False
+    ) or [start]  # fmt: skip
+
+
+def _titled(console: Console, lines: list[str], style: str) -> None:
+    from rich.text import Text
+
+    for index, line in enumerate(lines):
+        _line(console, Text.assemble((line[:INDENT], "bold" if index == 0 else ""), (line[INDENT:], style)))
+
+
+def _tree(console: Console, budget: TimeBudget, cause: tuple[str, ...], rows: int, width: int | None) -> None:
+    from rich.text import Text
+
     if not budget.batches or budget.wall <= 0:
         return
-    parts = parts_of(budget)
-    shown = parts[:MAX_ROWS] if len(parts) <= MAX_ROWS else parts[: MAX_ROWS - 1]
+    # What the verdict is about is shown, however small; the sort is stable, so both groups stay largest first.
+    parts = sorted(parts_of(budget), key=lambda part: part[0] not in cause)
+    shown = parts if len(parts) <= rows else sorted(parts[: rows - 1], key=lambda part: -part[1])
     rest = parts[len(shown) :]
     if rest:
         shown = [*shown, (", ".join(name for name, _ in rest), sum(seconds for _, seconds in rest))]
+    else:
+        shown = sorted(shown, key=lambda part: -part[1])
     for index, (name, seconds) in enumerate(shown):
         share = seconds / budget.wall
         marked = name in cause
-        console.print(
-            Text.assemble(
-                "  └─ " if index == len(shown) - 1 else "  ├─ ",
-                ("█" * max(1, round(share * BAR_WIDTH)), "yellow" if marked else "cyan"),
-                f" {share:4.0%} {duration(seconds)} {name}",
-                (" ← the cause" if marked else "", "bold yellow"),
-            )
+        row = Text.assemble(
+            "  └─ " if index == len(shown) - 1 else "  ├─ ",
+            ("█" * max(1, round(share * BAR_WIDTH)), "yellow" if marked else "cyan"),
+            f" {share:4.0%} {duration(seconds)} {name}",
+            (" ← the cause" if marked else "", "bold yellow"),
         )
+        if width is not None:
+            row.truncate(width, overflow="ellipsis")
+        _line(console, row)
+
+
+def _line(console: Console, text: Text) -> None:
+    # A terminal of the C locale takes ASCII alone; a card must not end in an error for its bars.
+    try:
+        text.plain.encode(getattr(console.file, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        text.plain = text.plain.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+    console.print(text)
 
 
 def _batches(facts: CardFacts) -> str:
     parts = []
     if facts.batch_p50:
         parts.append(f"{duration(facts.batch_p50)} median, {duration(facts.batch_p95)} p95")
-    parts.append(f"{facts.slow_batches} slow")
+    if facts.batches:
+        parts.append(f"{facts.slow_batches:,} slow")
     if facts.time_to_first_batch is not None:
         parts.append(f"first after {duration(facts.time_to_first_batch)}")
     if facts.goodput is not None:
@@ -160,9 +225,5 @@ def _batches(facts: CardFacts) -> str:
     if facts.mfu is not None:
         parts.append(f"MFU {facts.mfu:.1%}")
     if facts.amp_skipped_steps:
-        parts.append(f"{facts.amp_skipped_steps} steps skipped by the gradient scaler")
+        parts.append(f"{facts.amp_skipped_steps:,} steps skipped by the gradient scaler")
     return ", ".join(parts)
-
-
-def _lost(facts: CardFacts) -> str:
-    return f"Lost: {facts.spans_lost} spans could not be delivered." if facts.spans_lost else ""

@@ -1,25 +1,33 @@
-"""The report as one HTML file that needs no network: Plotly's code and the data are inside."""
+"""The report as one HTML file that needs no network: style, script and data are inside."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from ocr_otel.report.build import build
+from ocr_otel.report.build import UNFINISHED, build
 from ocr_otel.report.card import cause_of, duration, parts_of
-from ocr_otel.report.plots import COLOURS, figures
+from ocr_otel.report.data import ReportData
+from ocr_otel.report.drawn import PARTS, drawn
 from ocr_otel.runs import Run
 from ocr_otel.semconv import Bottleneck
 
-_LISTED: Final = 12
+SLOWEST: Final = 8
 """Slowest kept batches in the table beside the plot."""
+MEANING: Final = {
+    "fetch": "waiting for data",
+    "transfer": "host to device",
+    "loop": "Lightning's own",
+    "other": "set-up, epoch hooks",
+}
+"""The parts of the wall time whose names do not say it."""
 
 
 def render(run: Run, out_path: Path) -> None:
@@ -28,33 +36,48 @@ def render(run: Run, out_path: Path) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    data = build(run)
+    out_path.write_text(page(build(run)), encoding="utf-8", errors="replace")
+
+
+def page(data: ReportData) -> str:
+    """Return the page."""
     environment = Environment(
-        loader=PackageLoader("ocr_otel.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("ocr_otel.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
-    environment.filters["percent"] = lambda share: f"{share:.0%}"
-    slowest = sorted(enumerate(data.kept), key=lambda item: -item[1].seconds)[:_LISTED]
-    page = environment.get_template("report.html.j2").render(
+    environment.filters |= {"duration": duration, "percent": lambda share: f"{share:.0%}", "count": "{:,}".format}
+    slowest = sorted(enumerate(data.kept), key=lambda item: -item[1].seconds)[:SLOWEST]
+    return environment.get_template("report.html.j2").render(
         data=data,
         parts=parts_of(data.budget),
-        colours=COLOURS,
+        names=PARTS,
+        meaning=MEANING,
         cause=cause_of(data.verdict),
         limited=data.verdict is not None and data.verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE),
+        unfinished=UNFINISHED,
         slowest=slowest,
-        figures=list(figures(data)),
-        payload=_script_json(
-            {
-                "figures": figures(data),
-                "batches": [asdict(batch) for batch in data.kept],
-                "colours": COLOURS,
-            }
-        ),
-        plotly=Markup(get_plotlyjs().replace("</script", "<\\/script")),
+        began=_date(data.began),
+        logged_columns=sorted({name for epoch in data.epochs for name in epoch.logged})[:4],
+        payload=_script_json(drawn(data)),
+        style=_own("report.css"),
+        script=_own("report.js"),
         nonce=secrets.token_urlsafe(16),
         overhead=sum(data.overhead.values()),
     )
-    out_path.write_text(page, encoding="utf-8")
+
+
+def _date(unix: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M} UTC" if unix else ""
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def _own(name: str) -> Markup:
+    return Markup((files("ocr_otel.report") / "templates" / name).read_text(encoding="utf-8"))
 
 
 def _script_json(value: Any) -> Markup:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ocr_otel.report.build import ReportData, build
+from ocr_otel.report.build import build
 from ocr_otel.report.card import CardFacts, duration, printable, render_card
+from ocr_otel.report.data import ReportData
 from ocr_otel.runs import Run
 
-PIPE_WIDTH = 160
+PIPE_WIDTH: Final = 160
 """Columns where there is no terminal to ask."""
+MAX_EPOCHS: Final = 40
+"""Epochs in the table; a terminal shows no more at once, and the HTML report has them all."""
+MAX_DAMAGED: Final = 10
+NARROW: Final = 100
+"""Columns below which the table leaves out what was logged."""
 
 
 def render(run: Run, file: TextIO) -> None:
     """Print the report of a run."""
     data = build(run)
-    last = data.epochs[-1] if data.epochs else None
     render_card(
         data.budget,
         data.verdict,
         CardFacts(
             entry=data.entry or "run",
-            outcome=printable(data.outcome),
+            outcome=data.outcome,
             seconds=data.wall,
             batches=data.batches,
             samples=data.samples,
-            slow_batches=sum(epoch.slow_batches for epoch in data.epochs),
-            batch_p50=last.p50 if last else 0.0,
-            batch_p95=last.p95 if last else 0.0,
+            slow_batches=data.slow_batches,
+            batch_p50=data.p50,
+            batch_p95=data.p95,
             goodput=data.goodput,
             time_to_first_batch=data.time_to_first_batch,
             mfu=data.mfu,
-            amp_skipped_steps=0,
+            amp_skipped_steps=data.skipped_steps,
             spans_lost=data.dropped,
             destination=run.directory,
             report_command=f"ocr-otel report {run.directory}",
@@ -46,19 +51,27 @@ def render(run: Run, file: TextIO) -> None:
     if data.exception:
         console.print(Text(printable(f"Failed with {data.exception}"), "red"))
     if data.epochs:
-        console.print(_epochs(data))
+        console.print(_epochs(data, console.width))
+    if len(data.epochs) > MAX_EPOCHS:
+        console.print(f"(the last {MAX_EPOCHS} of {len(data.epochs)} epochs)")
+    for entry in data.other_entries:
+        console.print(Text(printable(f"{entry.name}: {entry.outcome} in {duration(entry.seconds)}")))
     if data.damaged:
-        console.print(Text(f"Damaged lines left out: {', '.join(data.damaged[:10])}", "yellow"))
+        more = ", ..." if len(data.damaged) > MAX_DAMAGED else ""
+        named = printable(", ".join(data.damaged[:MAX_DAMAGED]))
+        console.print(Text(f"Damaged lines left out: {named}{more}", "yellow"))
+    if data.left_out:
+        console.print(Text(f"Damaged spans left out: {data.left_out}", "yellow"))
 
 
-def _epochs(data: ReportData) -> Table:
+def _epochs(data: ReportData, width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    logged = sorted({name for epoch in data.epochs for name in epoch.logged})[:4]
+    logged = sorted({name for epoch in data.epochs for name in epoch.logged})[: 4 if width >= NARROW else 0]
     for column in ("epoch", "wall", "samples/s", "median", "p95", "slow", "waiting", "validation"):
         table.add_column(column, justify="right", no_wrap=True)
     for name in logged:
-        table.add_column(Text(printable(name)), justify="right", no_wrap=True)
-    for epoch in data.epochs:
+        table.add_column(Text(printable(name)[:24]), justify="right", no_wrap=True)
+    for epoch in data.epochs[-MAX_EPOCHS:]:
         table.add_row(
             str(epoch.epoch),
             duration(epoch.budget.wall),

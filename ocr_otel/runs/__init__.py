@@ -1,7 +1,19 @@
 """The one reader of a run directory: OTLP-JSON lines into typed tables; damaged lines are counted, not fatal."""
 
 from ocr_otel.runs.locate import RunError, find, newest
-from ocr_otel.runs.model import Batch, Entry, Epoch, Run, SpanRecord
-from ocr_otel.runs.reader import load
+from ocr_otel.runs.model import Batch, Entry, Epoch, MetricPoint, Run, SpanRecord
+from ocr_otel.runs.reader import RunReader, load
 
-__all__ = ["Batch", "Entry", "Epoch", "Run", "RunError", "SpanRecord", "find", "load", "newest"]
+__all__ = [
+    "Batch",
+    "Entry",
+    "Epoch",
+    "MetricPoint",
+    "Run",
+    "RunError",
+    "RunReader",
+    "SpanRecord",
+    "find",
+    "load",
+    "newest",
+]

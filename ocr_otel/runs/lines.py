@@ -12,6 +12,7 @@ class LineReader:
     """Reads a file's complete lines; called again it goes on where it stopped.
 
     Attributes:
+        path: The file; it need not exist yet.
         offset: Bytes read.
         line: Lines read.
         damaged: Numbers of lines that are no JSON object.
@@ -44,7 +45,8 @@ class LineReader:
                     continue
                 try:
                     found = json.loads(raw)
-                except ValueError:
+                except (ValueError, RecursionError):
+                    # A line of a hundred thousand opening brackets is no ValueError to Python.
                     found = None
                 if isinstance(found, dict):
                     yield self.line, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,10 @@ from ocr_otel import semconv
 from ocr_otel.semconv import Phase
 
 Value = Any
-"""An attribute's value: str, bool, int, float, or a list of them."""
+"""An attribute's value: str, bool, int, float, None, or a list or map of them."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SpanRecord:
     """One span.
 
@@ -50,7 +51,12 @@ class SpanRecord:
     def number(self, name: str, default: float = 0.0) -> float:
         """Return a numeric attribute; the default where it is missing or no number."""
         value = self.attributes.get(name, default)
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else default
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return default
+        try:
+            return float(value) if math.isfinite(value) else default
+        except OverflowError:
+            return default
 
     def text(self, name: str) -> str:
         """Return a text attribute; empty where it is missing."""
@@ -62,21 +68,30 @@ class SpanRecord:
         return {phase: self.number(semconv.phase_seconds(phase)) for phase in Phase}
 
     def logged(self) -> dict[str, float]:
-        """Return what the module logged."""
+        """Return what the module logged, where it is a finite number."""
         prefix = semconv.LOGGED_PREFIX
-        return {name[len(prefix) :]: self.number(name) for name in self.attributes if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :]: self.number(name, math.nan) for name in self.attributes if name.startswith(prefix)
+        }
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Epoch:
-    """A training epoch, with the validations and checkpoints inside it."""
+    """A training epoch that has ended.
+
+    Attributes:
+        span: Its span.
+        validations: Validations inside it.
+        checkpoints: Checkpoints written inside it, those inside its validations too.
+    """
 
     span: SpanRecord
     validations: list[SpanRecord]
     checkpoints: list[SpanRecord]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A kept batch; its span's children are its phases and its worker."""
 
@@ -89,7 +104,7 @@ class Batch:
         return self.span.text(semconv.KEPT) == semconv.Kept.SLOW
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A `fit`, `validate`, `test` or `predict`.
 
@@ -108,18 +123,28 @@ class Entry:
     epochs: list[Epoch] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class MetricPoint:
-    """A point of a metric: a number, or a histogram's count and sum."""
+    """A point of a metric: a number, or a histogram's count and sum.
+
+    Attributes:
+        name: The metric.
+        time: When it was exported.
+        attributes: Which of the metric's series.
+        value: The number, or the histogram's sum; NaN where it is none.
+        count: The histogram's count.
+        rank: Whose it is.
+    """
 
     name: str
     time: int
     attributes: dict[str, Value]
     value: float
     count: int
+    rank: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run directory.
 
@@ -130,9 +155,10 @@ class Run:
         ranks: Number of ranks with files.
         entries: Trainer entries of rank 0, in order of time.
         batches: Kept batches of all ranks, in order of time.
-        others: Spans of rank 0's run traces that are neither epochs nor inside one.
-        points: Metric points of rank 0, in order of time.
+        others: Validations, checkpoints and progress spans of rank 0 that are not inside an epoch that has ended.
+        points: Metric points: all of rank 0, in order of time, and the last ones of the other ranks.
         damaged: Lines that could not be read, as `file:line`.
+        left_out: Spans without the shape of one.
         spans: Number of spans read.
     """
 
@@ -145,4 +171,10 @@ class Run:
     others: list[SpanRecord]
     points: list[MetricPoint]
     damaged: list[str]
+    left_out: int
     spans: int
+
+    @property
+    def damaged_lines(self) -> int:
+        """Number of lines that could not be read."""
+        return len(self.damaged)

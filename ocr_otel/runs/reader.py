@@ -1,175 +1,206 @@
-"""Reads a run directory into a `Run`."""
+"""Reads a run directory into a `Run`, at once or again and again while it grows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import Any, Final
 
 from ocr_otel import semconv
+from ocr_otel.runs import otlp
 from ocr_otel.runs.lines import LineReader
-from ocr_otel.runs.locate import METRICS, TRACES, check, rank_directories
-from ocr_otel.runs.model import Batch, Entry, Epoch, MetricPoint, Run, SpanRecord
+from ocr_otel.runs.locate import DESCRIPTION, METRICS, TRACES, WHAT_A_RUN_IS, RunError, check, rank_directories
+from ocr_otel.runs.model import Batch, Entry, Epoch, MetricPoint, Run, SpanRecord, Value
+
+FORMAT: Final = 1
+"""Form of a run directory that is read here; a newer one is an error and not a guess."""
 
 _ENTRIES: Final = (semconv.FIT, semconv.VALIDATE, semconv.TEST, semconv.PREDICT)
 _BATCHES: Final = frozenset(semconv.BATCH_SPAN_BY_STAGE.values())
-_ERROR: Final = (2, "STATUS_CODE_ERROR")
+_OTHERS: Final = (
+    semconv.SANITY_CHECK,
+    semconv.VALIDATION,
+    semconv.CHECKPOINT_SAVE,
+    semconv.CHECKPOINT_LOAD,
+    semconv.TRAIN_EPOCH_PROGRESS,
+)
 
 
 def load(directory: Path) -> Run:
     """Read a run directory; a run that goes on or was killed is read as far as it came.
 
     Raises:
-        RunError: It is not a run directory.
+        RunError: It is not there, is not a run directory, or holds nothing that could be read.
     """
-    check(directory)
-    parts = rank_directories(directory)
-    run = Run(
-        run_id=directory.name,
-        directory=str(directory),
-        resource={},
-        ranks=len(parts),
-        entries=[],
-        batches=[],
-        others=[],
-        points=[],
-        damaged=[],
-        spans=0,
-    )
-    for rank, part in enumerate(parts):
-        spans = _read_spans(part, run, rank)
-        run.batches += [Batch(span, rank) for span in spans if span.name in _BATCHES and not span.parent_id]
-        if rank == 0:
-            _arrange(spans, run)
-            run.points = _read_points(part, run)
-    run.batches.sort(key=lambda batch: batch.span.start)
+    run = RunReader(directory).read(final=True)
+    if not run.spans and not run.points:
+        damaged = f" but {run.damaged_lines} damaged lines" if run.damaged_lines else ""
+        raise RunError(f"{directory} is empty: it holds no span and no metric{damaged}; {WHAT_A_RUN_IS}.")
     return run
 
 
-def _read_spans(part: Path, run: Run, rank: int) -> list[SpanRecord]:
-    reader = LineReader(part / TRACES)
-    spans: list[SpanRecord] = []
-    for _, request in reader.read(final=True):
-        for resource in _list(request, "resourceSpans"):
-            if rank == 0 and not run.resource:
-                run.resource = _attributes(resource.get("resource", {}))
-            for scope in _list(resource, "scopeSpans"):
-                spans += [span for raw in _list(scope, "spans") if (span := _span(raw)) is not None]
-    run.damaged += [f"{reader.path.name}:{line}" for line in reader.damaged]
-    run.spans += len(spans)
-    by_id = {span.span_id: span for span in spans}
-    for span in spans:
-        parent = by_id.get(span.parent_id)
-        if parent is not None:
-            parent.children.append(span)
-    for span in spans:
-        span.children.sort(key=lambda child: child.start)
-    return spans
+class RunReader:
+    """Reads a run directory; called again it reads what was appended, and folders of ranks that have come since.
+
+    Args:
+        directory: A run directory, also of a run that goes on.
+
+    Raises:
+        RunError: It is not a run directory, or one of a newer form.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        check(directory)
+        self._directory = directory
+        self._description = _description(directory)
+        self._ranks: dict[Path, _Rank] = {}
+
+    def read(self, final: bool = False) -> Run:
+        """Return the run as it is now.
+
+        Args:
+            final: Whether a last line without an end is to be read too, because nobody writes any more.
+        """
+        for part in rank_directories(self._directory):
+            rank = self._ranks.setdefault(part, _Rank(part, first=not self._ranks))
+            rank.read(final)
+        ranks = list(self._ranks.values())
+        first = ranks[0]
+        batches = [Batch(span, rank.number) for rank in ranks for span in rank.batches]
+        batches.sort(key=lambda batch: batch.span.start)
+        entries, others = _arrange(first.spans.values())
+        run_id = self._description.get("run_id")
+        return Run(
+            run_id=run_id if isinstance(run_id, str) and run_id else self._directory.resolve().name,
+            directory=str(self._directory),
+            resource=first.resource,
+            ranks=len(ranks),
+            entries=entries,
+            batches=batches,
+            others=others,
+            points=[point for rank in ranks for point in rank.all_points()],
+            damaged=[where for rank in ranks for where in rank.damaged(self._directory)],
+            left_out=sum(rank.left_out for rank in ranks),
+            spans=sum(rank.read_spans for rank in ranks),
+        )
 
 
-def _arrange(spans: list[SpanRecord], run: Run) -> None:
-    spans.sort(key=lambda span: span.start)
-    starts = [span for span in spans if span.name.removesuffix(semconv.START_SUFFIX) in _ENTRIES]
-    roots = {span.span_id: span for span in spans if span.name in _ENTRIES and not span.parent_id}
-    for start in starts:
-        if start.name.endswith(semconv.START_SUFFIX):
-            name = start.name.removesuffix(semconv.START_SUFFIX)
-            run.entries.append(Entry(name, start.start, roots.get(start.parent_id), start.attributes))
-    for span in spans:
+class _Rank:
+    """The files of one rank, as far as they have been read."""
+
+    def __init__(self, part: Path, first: bool) -> None:
+        number = part.name.removeprefix("rank-")
+        self.number = int(number) if number.isdecimal() else 0
+        self.first = first
+        self.resource: dict[str, Value] = {}
+        self.spans: dict[str, SpanRecord] = {}
+        self.batches: list[SpanRecord] = []
+        self.read_spans = 0
+        self.left_out = 0
+        self._children: dict[str, list[SpanRecord]] = {}
+        self._traces, self._metrics = LineReader(part / TRACES), LineReader(part / METRICS)
+        self._points: list[MetricPoint] = []
+        self._last: dict[tuple[str, str], MetricPoint] = {}
+
+    def read(self, final: bool) -> None:
+        """Read what has come."""
+        for _, request in self._traces.read(final):
+            for resource, raws in otlp.resources(request, "Spans"):
+                self.resource = self.resource or resource
+                for raw in raws:
+                    self._take(otlp.span(raw, self._children))
+        for _, request in self._metrics.read(final):
+            for _, metrics in otlp.resources(request, "Metrics"):
+                for metric in metrics:
+                    self._take_points(metric)
+
+    def _take(self, span: SpanRecord | None) -> None:
+        # Every span has one parent and every id one span, so that what hangs below a root is a tree, whatever a file
+        # says. The same span twice is a delivery that was repeated.
+        if span is None or span.span_id in self.spans:
+            self.left_out += span is None
+            return
+        self.read_spans += 1
+        self.spans[span.span_id] = span
+        if span.parent_id:
+            siblings = self._children.setdefault(span.parent_id, [])
+            siblings.append(span)
+            if len(siblings) > 1 and siblings[-2].start > span.start:
+                siblings.sort(key=lambda child: child.start)
+        elif span.name in _BATCHES:
+            self.batches.append(span)
+
+    def _take_points(self, metric: dict[str, Any]) -> None:
+        # Of the first rank the whole course is kept, of the others what they came to: their number times the exports of
+        # a long run would not fit into memory, and nothing shows the course of each.
+        for point in otlp.points(metric, self.number):
+            if self.first:
+                self._points.append(point)
+            else:
+                self._last[point.name, str(point.attributes)] = point
+
+    def all_points(self) -> list[MetricPoint]:
+        """Return the points in order of time."""
+        self._points.sort(key=lambda point: point.time)
+        return self._points if self.first else list(self._last.values())
+
+    def damaged(self, directory: Path) -> list[str]:
+        """Return the damaged lines as `file:line`."""
+        files = (self._traces, self._metrics)
+        return [f"{file.path.relative_to(directory)}:{line}" for file in files for line in file.damaged]
+
+
+def _arrange(spans: Any) -> tuple[list[Entry], list[SpanRecord]]:
+    wanted = [span for span in spans if span.name not in _BATCHES and _of_a_run_trace(span.name)]
+    wanted.sort(key=lambda span: span.start)
+    by_id = {span.span_id: span for span in wanted}
+    entries: list[Entry] = []
+    others: list[SpanRecord] = []
+    for span in wanted:
+        if span.name.endswith(semconv.START_SUFFIX):
+            root = by_id.get(span.parent_id)
+            root = root if root is not None and root.name in _ENTRIES else None
+            entries.append(Entry(span.name.removesuffix(semconv.START_SUFFIX), span.start, root, span.attributes))
+    told = {entry.root.span_id for entry in entries if entry.root is not None}
+    # The line with an entry's start span may be a damaged one.
+    entries += [Entry(s.name, s.start, s, {}) for s in wanted if s.name in _ENTRIES and s.span_id not in told]
+    entries.sort(key=lambda entry: entry.start)
+    epochs = {span.span_id for span in wanted if span.name == semconv.TRAIN_EPOCH}
+    for span in wanted:
         if span.name == semconv.TRAIN_EPOCH:
-            entry = next((each for each in reversed(run.entries) if each.start <= span.start), None)
+            entry = next((each for each in reversed(entries) if each.start <= span.start), None)
             if entry is not None:
                 validations = [child for child in span.children if child.name == semconv.VALIDATION]
-                checkpoints = [child for child in span.children if child.name == semconv.CHECKPOINT_SAVE]
+                saved = [*span.children, *(child for each in validations for child in each.children)]
+                checkpoints = [child for child in saved if child.name == semconv.CHECKPOINT_SAVE]
                 entry.epochs.append(Epoch(span, validations, checkpoints))
-        elif span.name in (semconv.SANITY_CHECK, semconv.CHECKPOINT_SAVE, semconv.CHECKPOINT_LOAD):
-            run.others.append(span)
+        elif span.name in _OTHERS and not _inside(span, epochs, by_id):
+            others.append(span)
+    return entries, others
 
 
-def _read_points(part: Path, run: Run) -> list[MetricPoint]:
-    reader = LineReader(part / METRICS)
-    points: list[MetricPoint] = []
-    for _, request in reader.read(final=True):
-        for resource in _list(request, "resourceMetrics"):
-            for scope in _list(resource, "scopeMetrics"):
-                for metric in _list(scope, "metrics"):
-                    points += _points(metric)
-    run.damaged += [f"{reader.path.name}:{line}" for line in reader.damaged]
-    points.sort(key=lambda point: point.time)
-    return points
+def _of_a_run_trace(name: str) -> bool:
+    return name in _ENTRIES or name == semconv.TRAIN_EPOCH or name in _OTHERS or name.removesuffix(
+        semconv.START_SUFFIX
+    ) in _ENTRIES  # fmt: skip
 
 
-def _points(metric: dict[str, Any]) -> Iterator[MetricPoint]:
-    name = str(metric.get("name", ""))
-    for kind in ("gauge", "sum", "histogram"):
-        for point in _list(metric.get(kind, {}), "dataPoints"):
-            value = point.get("asDouble", point.get("asInt", point.get("sum", 0)))
-            yield MetricPoint(
-                name, _int(point.get("timeUnixNano")), _attributes(point), _float(value), _int(point.get("count"))
-            )
+def _inside(span: SpanRecord, epochs: set[str], by_id: dict[str, SpanRecord]) -> bool:
+    parent = by_id.get(span.parent_id)
+    return span.parent_id in epochs or (parent is not None and parent.parent_id in epochs)
 
 
-def _span(raw: dict[str, Any]) -> SpanRecord | None:
-    try:
-        status = raw.get("status") or {}
-        return SpanRecord(
-            name=str(raw["name"]),
-            trace_id=str(raw["traceId"]),
-            span_id=str(raw["spanId"]),
-            parent_id=str(raw.get("parentSpanId", "")),
-            start=int(raw["startTimeUnixNano"]),
-            end=int(raw["endTimeUnixNano"]),
-            attributes=_attributes(raw),
-            links=tuple(str(link.get("spanId", "")) for link in _list(raw, "links")),
-            failed=status.get("code") in _ERROR,
-            exception=_exception(raw),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _exception(raw: dict[str, Any]) -> str:
-    for event in _list(raw, "events"):
-        if event.get("name") == "exception":
-            found = _attributes(event)
-            return f"{found.get('exception.type', '')}: {found.get('exception.message', '')}"
-    return ""
-
-
-def _list(holder: Any, key: str) -> list[dict[str, Any]]:
-    found = holder.get(key) if isinstance(holder, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _attributes(holder: Any) -> dict[str, Any]:
-    return {str(pair.get("key", "")): _value(pair.get("value")) for pair in _list(holder, "attributes")}
-
-
-def _value(value: Any) -> Any:
-    if not isinstance(value, dict) or not value:
-        return None
-    kind, content = next(iter(value.items()))
-    match kind:
-        case "intValue":
-            return _int(content)
-        case "doubleValue":
-            return _float(content)
-        case "arrayValue":
-            return [_value(item) for item in _list(content, "values")]
-        case _:
-            return content
-
-
-def _int(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return 0
-
-
-def _float(value: Any) -> float:
-    # Python's float reads the "NaN" and "Infinity" that protobuf's JSON mapping writes.
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0
+def _description(directory: Path) -> dict[str, Any]:
+    for file in (directory / DESCRIPTION, *(part / DESCRIPTION for part in rank_directories(directory))):
+        try:
+            found = json.loads(file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            form = found.get("format", FORMAT)
+            if isinstance(form, int) and form > FORMAT:
+                raise RunError(
+                    f"{directory} was written in format {form}, and this version of ocr_otel reads {FORMAT}: upgrade."
+                )
+            return found
+    return {}

@@ -1,37 +1,56 @@
-"""The report of a real run in a real browser: plots drawn, a waterfall opened, nothing asked of the network."""
+"""The report in a real browser: plots drawn, waterfalls opened, nothing asked of the network."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocr_otel.report import html
 from ocr_otel.runs import load
+from tests.support import synthetic_run
 from tests.support.scripts import train
+from tests.support.synthetic_run import Shape
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PHONE = {"viewport": {"width": 390, "height": 800}}
+SHAPES = {
+    "run": Shape(test=True),
+    "running": Shape(epochs=2, outcome=""),
+    "failed": Shape(epochs=1, outcome="failed", logged="</script><img src=x onerror=alert(1)>" + "y" * 90),
+    "no-batches": Shape(epochs=2, batches=0, kept=0),
+    "no-epochs": Shape(epochs=0),
+    "no-workers": Shape(epochs=1, workers=0),
+    "many-epochs": Shape(epochs=300, batches=20, kept=2, slow=1),
+}
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    done = train("custom", folder, "--workers=2")
-    assert done.returncode == 0, done.stderr
-    html.render(load(folder / "runs" / "run"), folder / "report.html")
-    return folder / "report.html"
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The reports of synthetic runs."""
+    folder = tmp_path_factory.mktemp("reports")
+    found = {name: folder / f"{name}.html" for name in SHAPES}
+    for name, shape in SHAPES.items():
+        html.render(load(synthetic_run.make(folder / name, shape)), found[name])
+    for rank in range(2):
+        synthetic_run.make(folder / "ranks", Shape(epochs=1, rank=rank, world_size=2))
+    found["ranks"] = folder / "ranks.html"
+    html.render(load(folder / "ranks"), found["ranks"])
+    return found
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
+def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        assert os.environ.get("CI") is None, "CI must have Chromium: .ci/run installs it"
+        assert os.environ.get("CI") is None, "CI must have Chromium: apt-get install chromium"
         pytest.skip("no Chromium on the PATH: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
@@ -41,66 +60,206 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
+class Opened:
+    """Opens reports, and remembers what a page must not do."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._contexts: list[Any] = []
+        self.problems: list[str] = []
+
+    def __call__(self, report: Path, **options: Any) -> Any:
+        context = self._browser.new_context(**{"viewport": {"width": 1200, "height": 900}} | options)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self.problems.append(message.text))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("dialog", lambda dialog: self.problems.append(f"dialog {dialog.message}"))
+        page.on("request", lambda made: None if made.url == report.as_uri() else self.problems.append(made.url))
+        page.goto(report.as_uri())
+        return page
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for context in self._contexts:
+            context.close()
+
+
 @pytest.fixture
-def page(browser, report: Path, request: pytest.FixtureRequest):
-    options = getattr(request, "param", {})
-    context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}} | options)
-    page = context.new_page()
-    page.problems = []
-    page.on("console", lambda message: page.problems.append(message.text))
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("request", lambda made: page.problems.append(made.url) if made.url.startswith("http") else None)
-    page.goto(report.as_uri())
-    page.wait_for_selector("#timeline .main-svg")
-    yield page
-    assert page.problems == []
-    context.close()
+def opened(browser: Any) -> Iterator[Opened]:
+    opening = Opened(browser)
+    yield opening
+    opening.close()
+    assert opening.problems == []
 
 
-def test_every_plot_is_drawn_with_data(page) -> None:
-    for plot in ("timeline", "batches", "budget", "throughput", "logged", "memory"):
-        drawn = page.locator(f"#{plot} .bars path, #{plot} .scatterlayer .point, #{plot} .barlayer .point")
-        assert drawn.count() > 0, plot
+def test_every_plot_is_drawn_with_data(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    lanes = page.locator("#timeline [data-lane]").evaluate_all("bars => bars.map(bar => bar.dataset.lane)")
+    assert {name: lanes.count(name) for name in set(lanes)} == {
+        "entries": 2, "epochs": 6, "validation": 7, "checkpoints": 13
+    }  # fmt: skip
+    shown = page.evaluate("JSON.parse(document.getElementById('payload').textContent).batches.length")
+    assert page.locator("#batches .point").count() == shown > 200
+    assert page.locator("#budget path[data-part]").count() == 10
+    for plot, curves in (("throughput", 2), ("logged", 3), ("memory", 1)):
+        drawn = page.locator(f"#{plot} .curve").evaluate_all("paths => paths.map(path => path.getTotalLength())")
+        assert len(drawn) == curves, plot
+        assert all(length > 50 for length in drawn), plot
 
 
-def test_a_waterfall_opens_by_click_on_the_plot(page) -> None:
-    # Plotly listens on a layer above the points: the click goes where the point is.
-    point = page.locator("#batches .scatterlayer .point").nth(5)
-    point.scroll_into_view_if_needed()
-    box = point.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_selector("#waterfall:not([hidden]) .barlayer .point")
-    assert any("worker" in text for text in page.locator("#waterfall-plot .ytick").all_text_contents())
+def test_nothing_is_drawn_outside_of_its_plot(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    outside = page.evaluate(
+        """[...document.querySelectorAll('.plot svg')].flatMap(svg => {
+            const box = svg.getBoundingClientRect();
+            return [...svg.querySelectorAll('rect,path,circle,text')].filter(each => {
+                const b = each.getBoundingClientRect();
+                return b.left < box.left - 12 || b.right > box.right + 12 || b.bottom > box.bottom + 4;
+            }).map(each => each.outerHTML.slice(0, 120));
+        })"""
+    )
+    assert outside == []
 
 
-def test_a_waterfall_opens_by_keyboard(page) -> None:
+def test_a_waterfall_opens_by_click_on_a_point(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    point = page.locator('#batches path.point[aria-label*="slow"]').nth(3)
+    label = point.get_attribute("aria-label").split(",")
+    point.click()
+    assert page.locator("#waterfall").is_visible()
+    assert all(part in page.locator("#waterfall-title").inner_text() for part in label[:2])
+    names = [name.strip() for name in page.locator("#waterfall-rows th").all_inner_texts()]
+    assert names[:2] == ["batch", "fetch"]
+    assert {"dataset", "collate", "transfer", "forward", "decode.beam_search", "backward", "optimizer_step"} < set(
+        names
+    )
+    assert any(name.startswith("worker ") for name in names)
+    widths = page.locator("#waterfall-rows .track i").evaluate_all("bars => bars.map(bar => bar.offsetWidth)")
+    assert all(width >= 2 for width in widths)
+    assert widths[0] > 100
+
+
+def test_a_batch_is_chosen_opened_paged_and_closed_by_keyboard(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    page.locator("#batches .point[tabindex='0']").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    chosen = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert page.locator("#batches .point[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    title = page.locator("#waterfall-title")
+    assert title.inner_text().split(":")[0] in chosen
+    assert page.evaluate("document.activeElement.id") == "waterfall-title"
+    before = title.inner_text()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert title.inner_text() != before
+    page.keyboard.press("Escape")
+    assert not page.locator("#waterfall").is_visible()
+    assert page.evaluate("document.activeElement.classList.contains('point')")
+
+
+def test_a_waterfall_opens_from_the_table_by_keyboard(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
     page.locator("button[data-batch]").first.focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector("#waterfall:not([hidden]) .barlayer .point")
-    assert "batch" in page.locator("#waterfall-title").inner_text()
-    texts = page.locator("#waterfall-plot .ytick").all_text_contents()
-    assert any("forward" in text for text in texts)
-    assert any("worker" in text for text in texts)
+    assert "(slow)" in page.locator("#waterfall-title").inner_text()
+    assert page.locator("#waterfall-rows tr").count() > 7
 
 
-@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 800}}], indirect=True)
-def test_a_phone_shows_it_without_scrolling_sideways(page) -> None:
+def test_the_waterfall_of_several_ranks_shows_them_all(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["ranks"])
+    page.locator("button[data-batch]").first.click()
+    names = [name.strip() for name in page.locator("#waterfall-rows th").all_inner_texts()]
+    assert len([name for name in names if name.startswith("rank ")]) == 1
+    assert names.count("forward") == 2
+
+
+@pytest.mark.parametrize("name", [*SHAPES, "ranks"])
+def test_a_phone_shows_it_without_scrolling_sideways(opened: Opened, reports: dict[str, Path], name: str) -> None:
+    page = opened(reports[name], **PHONE)
+    if page.locator("button[data-batch]").count():
+        page.locator("button[data-batch]").first.click()
+    for details in page.locator("summary").all():
+        details.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@pytest.mark.parametrize("page", [{"color_scheme": "dark"}], indirect=True)
-def test_dark_is_dark(page) -> None:
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
-    assert page.evaluate("document.querySelector('#timeline').layout.font.color") == "#e8eaee"
+def test_a_window_that_narrows_is_drawn_anew(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    page.set_viewport_size({"width": 500, "height": 800})
+    page.wait_for_function("document.querySelector('#batches svg').viewBox.baseVal.width < 500")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
 
-def test_a_screen_reader_finds_landmarks_headings_and_names(page) -> None:
-    assert page.locator("main").count() == 1
-    assert page.locator("h1").count() == 1
-    unnamed = page.evaluate(
-        "[...document.querySelectorAll('[role=img], [role=region], section')]"
-        ".filter(e => !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length"
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(opened: Opened, reports: dict[str, Path], scheme: str) -> None:
+    page = opened(reports["failed"], color_scheme=scheme)
+    page.locator("button[data-batch]").first.click()
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(251, 251, 252)", "dark": "rgb(18, 21, 26)"}[scheme]
+    poor = page.evaluate(
+        """() => {
+        const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+        const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+        const light = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+            .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+        const behind = element => {
+            for (let at = element; at; at = at.parentElement) {
+                const found = channels(getComputedStyle(at).backgroundColor);
+                if (found.length < 4 || found[3] > 0) return found;
+            }
+            return [255, 255, 255];
+        };
+        return [...document.querySelectorAll('h1,h2,h3,p,li,th,td,b,span,strong,button,summary,footer,.plot text')]
+            .filter(each => each.textContent.trim() && each.getClientRects().length && !each.closest('[data-part]'))
+            .filter(each => !(each.tagName === 'text' && each.style.fill))
+            .map(each => {
+                const style = getComputedStyle(each);
+                const ink = light(channels(each.tagName === 'text' ? style.fill : style.color));
+                const paper = light(behind(each));
+                return [(Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05), each.textContent.slice(0, 40)];
+            }).filter(([ratio]) => ratio < 4.5);
+        }"""
     )
-    assert unnamed == 0
-    assert page.locator("html[lang=en]").count() == 1
+    assert poor == []
+
+
+def test_a_screen_reader_finds_landmarks_headings_and_names(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["run"])
+    for landmark in ("html[lang=en]", "main", "h1", "header", "footer"):
+        assert page.locator(landmark).count() == 1
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('[role=img], [role=region], [role=group], [role=button], section, button')]"
+        ".filter(e => !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby') && !e.textContent.trim())"
+        ".map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert unnamed == []
+    dangling = page.evaluate(
+        "[...document.querySelectorAll('[aria-labelledby]')]"
+        ".map(e => e.getAttribute('aria-labelledby')).filter(id => !document.getElementById(id))"
+    )
+    assert dangling == []
+    levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(e => Number(e.tagName[1]))")
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_a_hostile_name_is_shown_as_text(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["failed"])
+    assert "</script><img src=x onerror=alert(1)>" in page.locator("#logged").inner_text()
+    assert page.locator("img").count() == 0
+
+
+def test_the_report_of_a_recorded_training(opened: Opened, tmp_path: Path) -> None:
+    done = train("custom", tmp_path, "--workers=2")
+    assert done.returncode == 0, done.stderr
+    html.render(load(tmp_path / "runs" / "run"), tmp_path / "report.html")
+    page = opened(tmp_path / "report.html")
+    for drawn in ("#timeline [data-lane]", "#batches .point", "#budget path[data-part]", "#throughput .curve"):
+        assert page.locator(drawn).count() > 0, drawn
+    page.locator("button[data-batch]").first.click()
+    names = [name.strip() for name in page.locator("#waterfall-rows th").all_inner_texts()]
+    assert "forward" in names
+    assert any(name.startswith("worker ") for name in names)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ocr_otel.runs import RunError, find, load, newest
+from ocr_otel import semconv
+from ocr_otel.runs import RunError, RunReader, find, load, newest
 from ocr_otel.runs.lines import LineReader
 from tests.support import run_directory as make
+from tests.support import synthetic_run
+from tests.support.synthetic_run import Shape
 
 
 def test_a_complete_run(tmp_path: Path) -> None:
@@ -35,6 +38,7 @@ def test_a_last_line_cut_anywhere_loses_that_line_alone(tmp_path: Path) -> None:
         assert len(run.batches) == 10
         assert len(run.entries[0].epochs) == 1
         assert run.damaged == ([] if cut == last else ["traces.jsonl:4"])
+        assert run.damaged_lines == len(run.damaged)
 
 
 def test_a_damaged_line_in_the_middle_is_counted_and_passed_over(tmp_path: Path) -> None:
@@ -50,6 +54,7 @@ def test_spans_of_a_strange_shape_are_left_out(tmp_path: Path) -> None:
     strange = [{"name": "fit"}, {**make.fit(), "startTimeUnixNano": "soon"}, {**make.fit(), "attributes": "none"}]
     run = load(make.write(tmp_path / "made", make.line(strange), '{"resourceSpans": 5}\n', "{}\n"))
     assert run.spans == 1
+    assert run.left_out == 2
 
 
 def test_a_run_that_goes_on_or_was_killed_has_no_root_and_is_read(tmp_path: Path) -> None:
@@ -101,3 +106,103 @@ def test_the_newest_run_is_the_one_written_last(tmp_path: Path) -> None:
         os.utime(directory / "traces.jsonl", (1000 - age, 1000 - age))
     assert newest(tmp_path).name == "c"
     assert find("a", tmp_path) == tmp_path / "a"
+
+
+def test_what_the_official_exporter_writes_is_read(tmp_path: Path) -> None:
+    run = load(synthetic_run.make(tmp_path / "run", Shape(epochs=2, test=True)))
+    assert run.run_id == "run"
+    assert [(entry.name, len(entry.epochs)) for entry in run.entries] == [("fit", 2), ("test", 0)]
+    assert run.entries[0].root is not None
+    assert run.entries[0].root.attributes[semconv.BATCHES] == 600
+    assert run.entries[0].configuration[semconv.CONFIG_PREFIX + "callbacks"] == ["ModelCheckpoint", "RichProgressBar"]
+    assert [len(epoch.checkpoints) for epoch in run.entries[0].epochs] == [2, 2]
+    assert [span.name for span in run.others] == [semconv.SANITY_CHECK, semconv.CHECKPOINT_SAVE]
+    assert {point.value for point in run.points if point.name == semconv.METRIC_BATCHES} == {300, 600}
+    assert run.batches[0].span.links == (run.entries[0].epochs[0].span.span_id,)
+
+
+def test_numbers_lists_and_maps_in_attributes(tmp_path: Path) -> None:
+    values = {
+        "big": {"intValue": "9007199254740993"},
+        "small": {"intValue": 3},
+        "nan": {"doubleValue": "NaN"},
+        "yes": {"boolValue": True},
+        "list": {"arrayValue": {"values": [{"stringValue": "a"}, {"arrayValue": {"values": [{"intValue": "1"}]}}]}},
+        "map": {"kvlistValue": {"values": [{"key": "k", "value": {"doubleValue": 0.5}}]}},
+        "odd": {"intValue": "many"},
+        "none": {},
+    }
+    root = make.fit() | {"attributes": [{"key": key, "value": value} for key, value in values.items()]}
+    run = load(make.write(tmp_path / "made", make.line([make.start_span(), root])))
+    assert run.entries[0].root is not None
+    found = run.entries[0].root.attributes
+    assert found["big"] == 9007199254740993
+    assert found["list"] == ["a", [1]]
+    assert found["map"] == {"k": 0.5}
+    assert (found["small"], found["yes"], found["odd"], found["none"]) == (3, True, 0, None)
+    assert run.entries[0].root.number("nan", 7.0) == 7.0
+
+
+def test_a_growing_run_is_read_on_and_is_in_the_end_what_is_read_at_once(tmp_path: Path) -> None:
+    whole = synthetic_run.make(tmp_path / "whole", Shape(epochs=3))
+    growing = tmp_path / "growing"
+    growing.mkdir()
+    (growing / "traces.jsonl").touch()
+    reader = RunReader(growing)
+    seen = []
+    for name in ("metrics.jsonl", "traces.jsonl"):
+        content = (whole / name).read_bytes()
+        for start in range(0, len(content), 70_001):
+            with (growing / name).open("ab") as file:
+                file.write(content[start : start + 70_001])
+            seen.append(reader.read().spans)
+    assert len(set(seen)) > 3
+    assert seen == sorted(seen)
+    grown, at_once = reader.read(), load(whole)
+    assert (grown.spans, grown.entries, grown.others) == (at_once.spans, at_once.entries, at_once.others)
+    assert (grown.batches, grown.points) == (at_once.batches, at_once.points)
+    assert grown.damaged_lines == 0
+
+
+def test_children_that_come_before_their_parent_are_inside_it_all_the_same(tmp_path: Path) -> None:
+    root, *inside = make.batch(0, 1.0, 0.1)
+    run = load(make.write(tmp_path / "made", make.line(inside[::-1]), make.line([root])))
+    assert [child.name for child in run.batches[0].span.children] == ["dataloader_worker", "fetch", "forward"]
+
+
+def test_a_span_that_was_delivered_twice_counts_once(tmp_path: Path) -> None:
+    twice = make.line([make.start_span(), *make.batch(0, 1.0, 0.1)])
+    run = load(make.write(tmp_path / "made", twice, twice))
+    assert (run.spans, len(run.batches), len(run.batches[0].span.children)) == (6, 1, 3)
+
+
+def test_lines_that_hurt_a_parser_are_damaged_lines(tmp_path: Path) -> None:
+    lines = ["[" * 200_000 + "\n", "\ufffe\n", '{"a": ' + "9" * 5000 + "}\n", make.line([make.start_span()])]
+    run = load(make.write(tmp_path / "made", *lines))
+    assert run.damaged_lines == 3
+    assert run.spans == 1
+
+
+def test_an_entry_whose_start_was_lost_is_known_by_its_root(tmp_path: Path) -> None:
+    run = load(make.write(tmp_path / "made", make.line([*make.epoch(0, 1.0), make.fit()])))
+    assert [(entry.name, len(entry.epochs)) for entry in run.entries] == [("fit", 1)]
+
+
+def test_an_empty_run_and_one_of_a_newer_form_are_named(tmp_path: Path) -> None:
+    empty = make.write(tmp_path / "empty")
+    with pytest.raises(RunError, match="empty is empty: it holds no span and no metric; a run directory holds"):
+        load(empty)
+    (empty / "traces.jsonl").write_text("{\n")
+    with pytest.raises(RunError, match="but 1 damaged lines"):
+        load(empty)
+    newer = make.complete(tmp_path / "newer")
+    (newer / "run.json").write_text('{"format": 2}')
+    with pytest.raises(RunError, match="written in format 2, and this version of ocr_otel reads 1"):
+        load(newer)
+
+
+def test_losses_of_every_rank_are_read_and_the_course_of_the_first(tmp_path: Path) -> None:
+    for rank in range(2):
+        synthetic_run.make(tmp_path / "run", Shape(epochs=3, rank=rank, world_size=2))
+    points = [point for point in load(tmp_path / "run").points if point.name == semconv.METRIC_SPANS_DROPPED]
+    assert [point.rank for point in points] == [0, 0, 0, 1]

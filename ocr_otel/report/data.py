@@ -1,0 +1,190 @@
+"""What a report shows, in plain data. Times are seconds; `start` counts from the beginning of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ocr_otel.diagnosis import TimeBudget, Verdict
+
+Points = list[tuple[float, float]]
+"""Values over the time of the run: pairs of seconds and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """A training epoch that has ended; `memory` and `device_memory` are bytes, 0 where unknown."""
+
+    epoch: int
+    start: float
+    budget: TimeBudget
+    samples: int
+    throughput: float
+    data_wait: float
+    p50: float
+    p95: float
+    p99: float
+    longest: float
+    slow_batches: int
+    memory: float
+    device_memory: float
+    mfu: float | None
+    skipped_steps: int
+    logged: dict[str, float]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A dataloader worker, -1 for the training process; `batches` are kept ones."""
+
+    worker: int
+    pid: int
+    batches: int
+    dataset_mean: float
+    dataset_p95: float
+    collate_mean: float
+    collate_p95: float
+    cache_hit_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RankRow:
+    """A rank of a run on several; its kept training batches."""
+
+    rank: int
+    batches: int
+    p50: float
+    p95: float
+    fetch_mean: float
+    step_mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A span in a waterfall; `start` counts from the beginning of the batch, negative for what was prefetched."""
+
+    name: str
+    kind: str
+    start: float
+    seconds: float
+    depth: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A kept batch; `ratio` is its duration over the running median, 0 where unknown."""
+
+    stage: str
+    kept: str
+    epoch: int
+    batch_idx: int
+    rank: int
+    start: float
+    seconds: float
+    samples: int
+    ratio: float
+    exception: str
+    phases: dict[str, float]
+    trace_id: str
+    waterfall: list[Bar]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A bar of the time line."""
+
+    name: str
+    label: str
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A Trainer entry beside the one that the report is about."""
+
+    name: str
+    outcome: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything that the report shows.
+
+    Attributes:
+        run_id: The run.
+        service: `service.name`.
+        began: When it began, Unix seconds; 0 where unknown.
+        entry: The entry that the report is about: the longest `fit`, or the longest entry; empty without one.
+        outcome: How it ended; `running or killed` where its root is missing.
+        exception: Type and message of what ended it.
+        wall: How long it took, or has taken so far.
+        span: Seconds from the first to the last of all entries.
+        verdict: What limits it: as recorded, else from the budget; None where it is too early for one.
+        budget: Where its wall time went.
+        batches: Training batches (of another entry than `fit`, its batches).
+        samples: Samples in them.
+        slow_batches: Batches found slow.
+        skipped_steps: Optimiser steps that a gradient scaler skipped.
+        p50: Median batch time, of the epoch with most batches.
+        p95: 95th percentile of the batch time, of the same epoch.
+        goodput: Share of the wall time that trained.
+        time_to_first_batch: Seconds until the first training batch.
+        mfu: Model FLOPs utilisation.
+        ranks: Ranks with files; one row each where there are several.
+        epochs: Training epochs that have ended.
+        lanes: The time line.
+        kept: Kept batches that can be opened.
+        dots: Duration of all kept training batches, evenly thinned, over time.
+        kept_in_all: Number of kept batches.
+        workers: Dataloader workers.
+        throughput: Samples a second over time, as exported.
+        logged: What the module logged, over time.
+        configuration: Configuration of the entry.
+        environment: What the process was.
+        other_entries: The other entries.
+        overhead: Seconds that the recording took, by part.
+        dropped: Spans that were not delivered, of all ranks.
+        errors: Failures of ocr_otel that were caught, of all ranks.
+        damaged: Lines that could not be read, as `file:line`.
+        left_out: Spans without the shape of one.
+    """
+
+    run_id: str
+    service: str
+    began: float
+    entry: str
+    outcome: str
+    exception: str
+    wall: float
+    span: float
+    verdict: Verdict | None
+    budget: TimeBudget
+    batches: int
+    samples: int
+    slow_batches: int
+    skipped_steps: int
+    p50: float
+    p95: float
+    goodput: float | None
+    time_to_first_batch: float | None
+    mfu: float | None
+    ranks: list[RankRow]
+    epochs: list[EpochRow]
+    lanes: list[Lane]
+    kept: list[BatchRow]
+    dots: Points
+    kept_in_all: int
+    workers: list[WorkerRow]
+    throughput: Points
+    logged: dict[str, Points]
+    configuration: dict[str, str]
+    environment: dict[str, str]
+    other_entries: list[EntryRow]
+    overhead: dict[str, float]
+    dropped: int
+    errors: int
+    damaged: list[str]
+    left_out: int

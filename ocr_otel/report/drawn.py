@@ -1,0 +1,88 @@
+"""The part of a report that the page's script draws, as compact JSON: numbers and names, not how they look."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ocr_otel.report.card import parts_of
+from ocr_otel.report.data import BatchRow, EpochRow, ReportData
+
+PARTS: Final = (
+    "fetch",
+    "transfer",
+    "forward",
+    "backward",
+    "optimizer",
+    "callbacks",
+    "loop",
+    "validation",
+    "checkpoint",
+    "other",
+)
+"""Parts of the wall time in the order in which they are stacked; each has its colour in the style sheet."""
+
+
+def drawn(data: ReportData) -> dict[str, Any]:
+    """Return what the script of the page reads."""
+    return {
+        "span": _short(data.span),
+        "parts": PARTS,
+        "lanes": [[lane.name, lane.label, _short(lane.start), _short(lane.seconds)] for lane in data.lanes],
+        "epochs": [_epoch(row) for row in data.epochs],
+        "throughput": [[_short(x), _short(y)] for x, y in data.throughput],
+        "logged": [[name, [[_short(x), _short(y)] for x, y in points]] for name, points in data.logged.items()],
+        "memory": _memory(data),
+        "dots": [[_short(x), _short(y)] for x, y in data.dots] if data.kept_in_all > len(data.kept) else [],
+        "batches": [_batch(row) for row in data.kept],
+    }
+
+
+def _epoch(row: EpochRow) -> dict[str, Any]:
+    parts = dict(parts_of(row.budget))
+    return {
+        "epoch": row.epoch,
+        "start": _short(row.start),
+        "wall": _short(row.budget.wall),
+        "parts": [_short(parts.get(name, 0.0)) for name in PARTS],
+        "throughput": _short(row.throughput),
+        "p50": _short(row.p50),
+        "p95": _short(row.p95),
+    }
+
+
+def _memory(data: ReportData) -> list[list[Any]]:
+    found: list[list[Any]] = []
+    for name, values in (
+        ("Resident memory of the training process", [(row, row.memory) for row in data.epochs]),
+        ("Peak allocated on the device", [(row, row.device_memory) for row in data.epochs]),
+    ):
+        points = [[_short(row.start + row.budget.wall), value / 2**20] for row, value in values if value]
+        if points:
+            found.append([name, points])
+    return found
+
+
+def _batch(row: BatchRow) -> dict[str, Any]:
+    return {
+        "stage": row.stage,
+        "kept": row.kept,
+        "epoch": row.epoch,
+        "batch": row.batch_idx,
+        "rank": row.rank,
+        "start": _short(row.start),
+        "seconds": _short(row.seconds),
+        "samples": row.samples,
+        "ratio": _short(row.ratio),
+        "exception": row.exception,
+        "phases": {name: _short(seconds) for name, seconds in row.phases.items()},
+        "trace": row.trace_id,
+        "bars": [
+            [bar.name, bar.kind, _short(bar.start), _short(bar.seconds), bar.depth, int(bar.failed)]
+            for bar in row.waterfall
+        ],
+    }
+
+
+def _short(value: float) -> float:
+    # Nine digits are a microsecond in a quarter of an hour, and half of the page's size.
+    return float(f"{value:.9g}")

@@ -1,0 +1,345 @@
+"""Makes run directories of any size with the SDK and the official OTLP JSON file exporters, without training.
+
+The times are made up, the spans, metrics and files are real: what the vocabulary says is in them, in the same shape.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.json.file import FileMetricExporter, FileSpanExporter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, Span, Status, StatusCode
+
+from ocr_otel import semconv
+from ocr_otel.semconv import Kept, Phase, Stage
+
+START: Final = 1_790_000_000_000_000_000
+SPANS_A_LINE: Final = 512
+SECONDS: Final = {
+    Phase.FETCH: 0.020,
+    Phase.TRANSFER: 0.002,
+    Phase.FORWARD: 0.016,
+    Phase.BACKWARD: 0.022,
+    Phase.OPTIMIZER: 0.006,
+    Phase.CALLBACKS: 0.003,
+    Phase.LOOP: 0.001,
+}
+_CHILDREN: Final = (
+    (semconv.FETCH, Phase.FETCH),
+    (semconv.TRANSFER, Phase.TRANSFER),
+    (semconv.FORWARD, Phase.FORWARD),
+    (semconv.BACKWARD, Phase.BACKWARD),
+    (semconv.OPTIMIZER_STEP, Phase.OPTIMIZER),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is made.
+
+    Attributes:
+        epochs: Training epochs that end.
+        batches: Batches in each.
+        kept: Kept regular batches in each; slow and first ones come on top.
+        slow: Slow batches in each.
+        workers: Dataloader workers; 0 loads in the training process.
+        outcome: `completed`, `failed`, or empty for a run without its root, killed or still going on.
+        logged: Name of one more logged value.
+        exception: Message of the exception of a failed run.
+        test: Whether `Trainer.test` follows.
+        rank: Whose directory it is.
+        world_size: How many there are.
+    """
+
+    epochs: int = 6
+    batches: int = 300
+    kept: int = 40
+    slow: int = 4
+    workers: int = 2
+    outcome: str = "completed"
+    logged: str = ""
+    exception: str = "CUDA out of memory"
+    test: bool = False
+    rank: int = 0
+    world_size: int = 1
+
+
+class _Lines(SpanProcessor):
+    """Writes ended spans, many a line, as the SDK's batching does."""
+
+    def __init__(self, exporter: FileSpanExporter) -> None:
+        self._exporter = exporter
+        self._ended: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._ended.append(span)
+        if len(self._ended) >= SPANS_A_LINE:
+            self.force_flush()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        if self._ended:
+            self._exporter.export(self._ended)
+            self._ended = []
+        return True
+
+
+def make(directory: Path, shape: Shape | None = None) -> Path:
+    """Write a run directory and return it."""
+    shape = shape or Shape()
+    part = directory / f"rank-{shape.rank}" if shape.world_size > 1 else directory
+    part.mkdir(parents=True, exist_ok=True)
+    description = {"format": 1, "run_id": directory.name, "started_unix_nano": START, "service_name": "ocr", "pid": 7}
+    (part / "run.json").write_text(json.dumps(description), encoding="utf-8")
+    _Writer(part, shape, directory.name).write()
+    return directory
+
+
+class _Ids(RandomIdGenerator):
+    """Gives the ranks' batches of one step the same trace."""
+
+    trace_id = 0
+
+    def generate_trace_id(self) -> int:
+        chosen, self.trace_id = self.trace_id, 0
+        return chosen or super().generate_trace_id()
+
+
+class _Writer:
+    def __init__(self, part: Path, shape: Shape, run_id: str) -> None:
+        self._shape = shape
+        self._resource = Resource({
+            "service.name": "ocr", "host.name": "trainer-1", "process.pid": 7,
+            semconv.RUN_ID: run_id, semconv.RANK: shape.rank, semconv.WORLD_SIZE: shape.world_size,
+            semconv.TORCH_VERSION: "2.9.0", semconv.LIGHTNING_VERSION: "2.6.0",
+        })  # fmt: skip
+        self._ids = _Ids()
+        self._exporter = FileSpanExporter(part / "traces.jsonl")
+        self._metrics = FileMetricExporter(part / "metrics.jsonl")
+        self._provider = TracerProvider(resource=self._resource, shutdown_on_exit=False, id_generator=self._ids)
+        self._lines = _Lines(self._exporter)
+        self._provider.add_span_processor(self._lines)
+        self._tracer = self._provider.get_tracer(semconv.SCOPE)
+        self._random = random.Random(7 + shape.rank)
+        self._now = 0.0
+        self._phases = dict.fromkeys(Phase, 0.0)
+        self._done = 0
+
+    def write(self) -> None:
+        shape = self._shape
+        fit = self._begin(semconv.FIT, None, {semconv.STAGE: "fit"})
+        configuration = {
+            semconv.CONFIG_PREFIX + "max_epochs": shape.epochs,
+            semconv.CONFIG_PREFIX + "callbacks": ["ModelCheckpoint", "RichProgressBar"],
+            semconv.CONFIG_PREFIX + "dataloader.num_workers": shape.workers,
+        }
+        self._end(self._begin(semconv.FIT_START, fit, configuration))
+        self._lines.force_flush()
+        sanity = self._begin(semconv.SANITY_CHECK, fit, {semconv.STAGE: "sanity_check"})
+        self._now += 0.4
+        self._end(sanity)
+        self._now += 0.8
+        for epoch in range(shape.epochs):
+            self._epoch(epoch, fit)
+        if shape.outcome == "":
+            self._batches(shape.epochs, fit)
+        else:
+            self._finish(fit)
+        self._lines.force_flush()
+        self._provider.shutdown()
+        self._exporter.shutdown()
+        self._metrics.shutdown()
+
+    def _finish(self, fit: Span) -> None:
+        shape = self._shape
+        useful = sum(self._phases[each] for each in (Phase.TRANSFER, Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER))
+        saved = self._begin(semconv.CHECKPOINT_SAVE, fit, {semconv.CHECKPOINT_FILE: "last.ckpt"})
+        self._now += 0.3
+        self._end(saved)
+        fit.set_attributes({
+            semconv.OUTCOME: shape.outcome, semconv.TIME_TO_FIRST_BATCH: 1.2, semconv.GOODPUT: useful / self._now,
+            semconv.BATCHES: self._done, semconv.SAMPLES: 16 * self._done,
+        })  # fmt: skip
+        if shape.outcome == "failed":
+            attributes = {"exception.type": "RuntimeError", "exception.message": shape.exception}
+            fit.add_event(semconv.EXCEPTION_EVENT, attributes, timestamp=self._unix())
+            fit.set_status(Status(StatusCode.ERROR, "RuntimeError"))
+        self._end(fit)
+        if shape.test:
+            self._now += 2.0
+            test = self._begin(semconv.TEST, None, {semconv.OUTCOME: "completed"})
+            self._end(self._begin(semconv.TEST + semconv.START_SUFFIX, test, {}))
+            self._now += 3.0
+            self._end(test)
+
+    def _epoch(self, number: int, fit: Span) -> None:
+        before, began = dict(self._phases), self._now
+        span = self._begin(semconv.TRAIN_EPOCH, fit, {semconv.EPOCH: number, semconv.STAGE: "train"})
+        durations = self._batches(number, span)
+        logged = self._logged(number)
+        validation = self._begin(semconv.VALIDATION, span, {semconv.EPOCH: number, semconv.STAGE: "validate"})
+        self._now += 1.5
+        inside = self._begin(semconv.CHECKPOINT_SAVE, validation, {semconv.CHECKPOINT_FILE: f"best-{number}.ckpt"})
+        self._now += 0.5
+        self._end(inside)
+        validation.set_attributes({semconv.LOGGED_PREFIX + name: value for name, value in logged.items()})
+        self._end(validation)
+        saved = self._begin(semconv.CHECKPOINT_SAVE, span, {semconv.CHECKPOINT_FILE: f"epoch-{number}.ckpt"})
+        self._now += 0.25
+        self._end(saved)
+        self._now += 0.1
+        durations.sort()
+        attributes: dict[str, Any] = {
+            semconv.BATCHES: len(durations), semconv.SAMPLES: 16 * len(durations),
+            semconv.GLOBAL_STEP: self._done, semconv.SLOW_BATCHES: self._shape.slow,
+            semconv.MEMORY_RSS: int(1.2e9 + 4e7 * number),
+            semconv.SLOWEST_CALLBACK: "RichProgressBar", semconv.SLOWEST_CALLBACK_SECONDS: 0.2,
+            **{semconv.phase_seconds(phase): self._phases[phase] - before[phase] for phase in Phase},
+            **{semconv.LOGGED_PREFIX + name: value for name, value in logged.items()},
+        }  # fmt: skip
+        if durations:
+            mean = sum(durations) / len(durations)
+            attributes |= {
+                semconv.BATCH_MEAN: mean, semconv.BATCH_P50: durations[len(durations) // 2],
+                semconv.BATCH_P95: durations[int(0.95 * (len(durations) - 1))],
+                semconv.BATCH_P99: durations[int(0.99 * (len(durations) - 1))], semconv.BATCH_MAX: durations[-1],
+                semconv.THROUGHPUT: 16 / mean,
+                semconv.DATA_WAIT_RATIO: (self._phases[Phase.FETCH] - before[Phase.FETCH]) / sum(durations),
+            }  # fmt: skip
+        span.set_attributes(attributes)
+        self._end(span)
+        self._points(16 * len(durations) / max(0.1, self._now - began), logged)
+
+    def _logged(self, number: int) -> dict[str, float]:
+        values = {"train_loss": 2.6 / (number + 1), "val_loss": 2.8 / (number + 1) + 0.1, "val_cer": 0.9 / (number + 1)}
+        return values | ({self._shape.logged: 0.5 + number} if self._shape.logged else {})
+
+    def _batches(self, epoch: int, parent: Span) -> list[float]:
+        shape = self._shape
+        every = max(1, shape.batches // max(1, shape.kept))
+        # The same steps are slow on every rank, by different amounts.
+        slow = set(random.Random(epoch).sample(range(shape.batches), min(shape.slow, shape.batches)))
+        durations = []
+        for index in range(shape.batches):
+            phases = {phase: seconds * self._random.uniform(0.9, 1.15) for phase, seconds in SECONDS.items()}
+            if index in slow:
+                phases[Phase.FETCH] *= self._random.uniform(6, 14)
+            kept = (
+                Kept.SLOW if index in slow
+                else Kept.FIRST if index < 2
+                else Kept.REGULAR if index % every == 0
+                else None
+            )  # fmt: skip
+            if kept is not None:
+                self._batch(epoch, index, kept, phases, parent)
+            for phase, seconds in phases.items():
+                self._phases[phase] += seconds
+            durations.append(sum(phases.values()))
+            self._now += durations[-1]
+            self._done += 1
+        return durations
+
+    def _batch(self, epoch: int, index: int, kept: Kept, phases: Mapping[Phase, float], parent: Span) -> None:
+        attributes = {
+            semconv.STAGE: str(Stage.TRAIN), semconv.KEPT: str(kept), semconv.EPOCH: epoch, semconv.BATCH_IDX: index,
+            semconv.GLOBAL_STEP: self._done, semconv.SAMPLES: 16,
+            semconv.SLOW_RATIO: sum(phases.values()) / sum(SECONDS.values()),
+            **{semconv.phase_seconds(phase): seconds for phase, seconds in phases.items()},
+        }  # fmt: skip
+        links = [Link(parent.get_span_context())]
+        start = self._now
+        self._ids.trace_id = (epoch + 1) << 64 | (index + 1)
+        root = self._tracer.start_span(
+            semconv.TRAIN_BATCH, Context(), start_time=self._unix(), attributes=attributes, links=links
+        )
+        made = 0.9 * phases[Phase.FETCH] + 0.02
+        number = index % self._shape.workers if self._shape.workers else -1
+        where = {semconv.WORKER_ID: number, semconv.WORKER_PID: 70 + number, semconv.WORKER_SAMPLES: 16}
+        where |= {semconv.CACHE_HITS: 12, semconv.CACHE_MISSES: 4}
+        begins = start + phases[Phase.FETCH] - made
+        worker = self._add(semconv.WORKER, root, begins, begins + made, where)
+        self._add(semconv.WORKER_DATASET, worker, begins, begins + 0.8 * made)
+        self._add(semconv.WORKER_COLLATE, worker, begins + 0.8 * made, begins + made)
+        at = start
+        for name, phase in _CHILDREN:
+            child = self._add(name, root, at, at + phases[phase])
+            if name == semconv.FORWARD:
+                self._add("decode.beam_search", child, at, at + phases[phase] / 3)
+            at += phases[phase]
+        root.end(self._unix(start + sum(phases.values())))
+
+    def _begin(self, name: str, parent: Span | None, attributes: Mapping[str, Any]) -> Span:
+        context = Context() if parent is None else trace.set_span_in_context(parent, Context())
+        return self._tracer.start_span(name, context, start_time=self._unix(), attributes=attributes)
+
+    def _end(self, span: Span) -> None:
+        span.end(self._unix())
+
+    def _add(self, name: str, parent: Span, start: float, end: float, attributes: Any = None) -> Span:
+        context = trace.set_span_in_context(parent, Context())
+        span = self._tracer.start_span(name, context, start_time=self._unix(start), attributes=attributes)
+        span.end(self._unix(end))
+        return span
+
+    def _unix(self, seconds: float | None = None) -> int:
+        return START + int((self._now if seconds is None else seconds) * 1e9)
+
+    def _points(self, throughput: float, logged: Mapping[str, float]) -> None:
+        by_stage = {semconv.STAGE: "train"}
+        self._metrics.export(MetricsData([ResourceMetrics(self._resource, [ScopeMetrics(
+            InstrumentationScope(semconv.SCOPE),
+            [
+                self._metric(semconv.METRIC_THROUGHPUT_SAMPLES, [(by_stage, throughput)]),
+                self._metric(semconv.METRIC_LOGGED, [({semconv.METRIC_NAME: k}, v) for k, v in logged.items()]),
+                self._metric(semconv.METRIC_BATCHES, [(by_stage, self._done)]),
+                self._metric(semconv.METRIC_SAMPLES, [(by_stage, 16 * self._done)]),
+                self._metric(semconv.METRIC_RUN_ACTIVE, [({}, 1)]),
+                self._metric(semconv.METRIC_OVERHEAD, [({semconv.PART: "spans"}, 0.002 * self._now)]),
+                self._metric(semconv.METRIC_SPANS_DROPPED, [({semconv.CAUSE: "none"}, 0)]),
+                self._metric(semconv.METRIC_ERRORS, [({semconv.CAUSE: "none"}, 0)]),
+                self._metric(
+                    semconv.METRIC_PHASE_DURATION,
+                    [({**by_stage, semconv.PHASE: str(phase)}, seconds) for phase, seconds in self._phases.items()],
+                ),
+            ],
+            "",
+        )], "")]))  # fmt: skip
+
+    def _metric(self, name: str, values: Iterable[tuple[Mapping[str, Any], float]]) -> Metric:
+        described = semconv.METRICS[name]
+        data: Any
+        if described.kind == "histogram":
+            data = Histogram(
+                [
+                    HistogramDataPoint(dict(a), START, self._unix(), self._done, v, [self._done], [], 0.0, v)
+                    for a, v in values
+                ],
+                AggregationTemporality.CUMULATIVE,
+            )
+        else:
+            points = [NumberDataPoint(dict(a), START, self._unix(), v) for a, v in values]
+            cumulative = AggregationTemporality.CUMULATIVE
+            data = Sum(points, cumulative, True) if described.kind == "counter" else Gauge(points)
+        return Metric(name, described.meaning, described.unit, data)
