@@ -12,10 +12,11 @@ from ocr_otel.recording import Recorder, clock, recorder_for
 from ocr_otel.recording.clock import PhaseContext
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
-from ocr_otel.telemetry import RunIdentity, new_run_id, session_for_process
+from ocr_otel.telemetry import session_for_process
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.guard import guarded
+from ocr_otel.training.identity import identity_of
 
 
 class FabricCallback:
@@ -42,7 +43,7 @@ class FabricCallback:
         """The first module is set up: the run begins."""
         if self._recorder is not None:
             return
-        session = session_for_process(self._settings, lambda: _identity(fabric, self._settings))
+        session = session_for_process(self._settings, lambda: identity_of(fabric, self._settings))
         if session is None:
             return
         recorder = recorder_for(session, self._settings)
@@ -154,13 +155,3 @@ class FabricCallback:
         guard.report(self._said, cause, error)
         if self._recorder is not None:
             self._recorder.instruments.error(cause)
-
-
-def _identity(fabric: Any, settings: Settings) -> RunIdentity:
-    run_id = settings.run_id or new_run_id()
-    return RunIdentity(
-        run_id=fabric.broadcast(run_id) if fabric.world_size > 1 else run_id,
-        rank=fabric.global_rank,
-        local_rank=fabric.local_rank,
-        world_size=fabric.world_size,
-    )

@@ -13,6 +13,7 @@ from opentelemetry.trace import Link
 from ocr_otel.recording import batch_trace, clock, ids, ring, sampling
 from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
 from ocr_otel.recording.loop import Loop
+from ocr_otel.recording.summaries import CODE_OF_PHASE
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
@@ -20,14 +21,6 @@ DRAIN_ROWS: Final = 512
 """Rows after which the training thread drains the ring itself: about 1 µs a batch, and an eighth of the ring."""
 
 _NO_WORKERS: Final[list[WorkerTiming]] = []
-_PHASE_OF_CODE: Final = (
-    (clock.FETCH, Phase.FETCH),
-    (clock.TRANSFER, Phase.TRANSFER),
-    (clock.FORWARD, Phase.FORWARD),
-    (clock.BACKWARD, Phase.BACKWARD),
-    (clock.OPTIMIZER, Phase.OPTIMIZER),
-    (clock.CALLBACKS, Phase.CALLBACKS),
-)
 
 
 class BatchPath:
@@ -193,7 +186,7 @@ class BatchPath:
         record = self.clock
         duration = now - self._batch_start
         median = loop.detector.median
-        phases = {phase: record.exclusive[code] for code, phase in _PHASE_OF_CODE}
+        phases = {phase: record.exclusive[code] for phase, code in CODE_OF_PHASE.items()}
         phases[Phase.LOOP] = max(0, duration - sum(record.exclusive))
         flat = record.intervals
         return KeptBatch(

@@ -65,43 +65,8 @@ class NullContext:
         return None
 
 
-class HookContext:
-    """Adds its own time to a code and to its own total.
-
-    Attributes:
-        name: What is measured, for people.
-        total: Nanoseconds since the total was last taken.
-    """
-
-    __slots__ = ("_clock", "_code", "_outer", "_start", "name", "total")
-
-    def __init__(self, clock: BatchClock, code: int, name: str) -> None:
-        self._clock = clock
-        self._code = code
-        self._start = 0
-        self._outer = 0
-        self.name = name
-        self.total = 0
-
-    def __enter__(self) -> None:
-        clock = self._clock
-        self._outer = clock.nested
-        clock.nested = 0
-        self._start = perf_counter_ns()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        clock = self._clock
-        took = perf_counter_ns() - self._start
-        own = took - clock.nested
-        clock.exclusive[self._code] += own
-        self.total += own
-        clock.nested = self._outer + took
-
-
-class PhaseContext:
-    """Adds its own time to a code and keeps its interval for a span."""
+class _TimedContext:
+    """What the contexts share: the beginning."""
 
     __slots__ = ("_clock", "_code", "_outer", "_start")
 
@@ -116,6 +81,38 @@ class PhaseContext:
         self._outer = clock.nested
         clock.nested = 0
         self._start = perf_counter_ns()
+
+
+class HookContext(_TimedContext):
+    """Adds its own time to a code and to its own total.
+
+    Attributes:
+        name: What is measured, for people.
+        total: Nanoseconds since the total was last taken.
+    """
+
+    __slots__ = ("name", "total")
+
+    def __init__(self, clock: BatchClock, code: int, name: str) -> None:
+        super().__init__(clock, code)
+        self.name = name
+        self.total = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        clock = self._clock
+        took = perf_counter_ns() - self._start
+        own = took - clock.nested
+        clock.exclusive[self._code] += own
+        self.total += own
+        clock.nested = self._outer + took
+
+
+class PhaseContext(_TimedContext):
+    """Adds its own time to a code and keeps its interval for a span."""
+
+    __slots__ = ()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ocr_otel.recording import clock, ring
 from ocr_otel.semconv import Phase, Stage
 
-_CODE: Final = {
+CODE_OF_PHASE: Final = {
     Phase.FETCH: clock.FETCH,
     Phase.TRANSFER: clock.TRANSFER,
     Phase.FORWARD: clock.FORWARD,
@@ -19,6 +19,7 @@ _CODE: Final = {
     Phase.OPTIMIZER: clock.OPTIMIZER,
     Phase.CALLBACKS: clock.CALLBACKS,
 }
+"""The phases that contexts measure; `loop` has no code, it is what the others leave."""
 _GROWTH: Final = 1.01
 _SMALLEST: Final = 1e-6
 _EDGES: Final = _SMALLEST * _GROWTH ** np.arange(2400)
@@ -27,7 +28,7 @@ _EDGES: Final = _SMALLEST * _GROWTH ** np.arange(2400)
 
 def phase_nanoseconds(rows: npt.NDArray[np.int64]) -> dict[Phase, npt.NDArray[np.int64]]:
     """Return the nanoseconds of each phase in rows of a `BatchRing`; Lightning's loop is what the others leave."""
-    found = {phase: rows[:, ring.PHASES + code] for phase, code in _CODE.items()}
+    found = {phase: rows[:, ring.PHASES + code] for phase, code in CODE_OF_PHASE.items()}
     found[Phase.LOOP] = np.maximum(0, rows[:, ring.DURATION] - rows[:, ring.PHASES :].sum(axis=1))
     return found
 

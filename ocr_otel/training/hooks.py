@@ -9,12 +9,13 @@ from typing import Any
 from ocr_otel.recording import EntrySummary, Judge, Recorder, recorder_for
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, SettingsError, load
-from ocr_otel.telemetry import RunIdentity, new_run_id, session_for_process
+from ocr_otel.telemetry import session_for_process
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import describe_loader, describe_trainer
 from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
+from ocr_otel.training.identity import identity_of
 from ocr_otel.training.logged import logged_values
 from ocr_otel.training.profiler_seam import ProfilerSeam
 from ocr_otel.training.strategy_seam import StrategySeam
@@ -82,7 +83,7 @@ class TrainingHooks:
     def _begin(self, trainer: Any, module: Any, stage: str) -> None:
         if self._silenced or not self._first_of(trainer) or self._recorder is not None:
             return
-        session = session_for_process(self._settings, lambda: _identity(trainer, self._settings))
+        session = session_for_process(self._settings, lambda: identity_of(trainer, self._settings))
         if session is None:
             return
         recorder = recorder_for(session, self._settings)
@@ -269,13 +270,3 @@ class TrainingHooks:
             self._take_seams_away()
             recorder.abandon()
             self._recorder = None
-
-
-def _identity(trainer: Any, settings: Settings) -> RunIdentity:
-    run_id = settings.run_id or new_run_id()
-    return RunIdentity(
-        run_id=trainer.strategy.broadcast(run_id, src=0) if trainer.world_size > 1 else run_id,
-        rank=trainer.global_rank,
-        local_rank=trainer.local_rank,
-        world_size=trainer.world_size,
-    )

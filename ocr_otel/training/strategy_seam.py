@@ -34,7 +34,6 @@ class StrategySeam:
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0
-        self._original_backward = self._strategy.backward
         self._wrap("process_dataloader", self._process_dataloader)
         self._wrap("save_checkpoint", self._save_checkpoint)
         self._wrap("load_checkpoint", self._load_checkpoint)
