@@ -1,4 +1,4 @@
-"""Fills the pages `reference.md` and `settings.md` from `semconv.py` and `settings.py` when the site is built."""
+"""Fills the pages `reference.md` and `settings.md` from `semconv` and `settings.py` when the site is built."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def reference() -> str:
     parts = (
         ("Spans", semconv.SPANS.values()),
         ("Metrics", semconv.METRICS.values()),
+        ("Metrics of devices and hosts that dashboards and alerts read", semconv.FOREIGN_METRICS.values()),
         ("Attributes", semconv.ATTRIBUTES.values()),
         ("Events", semconv.EVENTS.values()),
     )
