@@ -7,7 +7,7 @@ from typing import Any
 
 from ocr_otel import semconv
 from ocr_otel.diagnosis import TimeBudget, diagnose
-from ocr_otel.diagnosis.budget import total
+from ocr_otel.diagnosis.budget import total, with_callbacks
 from ocr_otel.recording import EntrySummary, LoopSummary
 
 
@@ -15,7 +15,7 @@ def budget_of(summary: LoopSummary) -> TimeBudget:
     """Return the time budget of an epoch."""
     return TimeBudget(
         wall=summary.wall,
-        phases=summary.phases,
+        phases=with_callbacks(summary.phases, summary.callbacks_between),
         validation=summary.validation,
         checkpoint=summary.checkpoint,
         batches=summary.batches,

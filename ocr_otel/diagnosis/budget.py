@@ -14,7 +14,7 @@ class TimeBudget:
 
     Attributes:
         wall: Wall time of the epoch or entry.
-        phases: Seconds in each phase of the training batches.
+        phases: Seconds in each phase of the training batches; callbacks also between them.
         validation: Seconds in validation, its batches included.
         checkpoint: Seconds in writing checkpoints, wherever they were written.
         batches: Number of training batches.
@@ -32,12 +32,17 @@ class TimeBudget:
 
     @property
     def other(self) -> float:
-        """Seconds outside batches, validation and checkpoints: hooks of epochs, start-up of workers, set-up."""
+        """Seconds outside batches, callbacks, validation and checkpoints: start-up of workers, set-up."""
         return max(0.0, self.wall - sum(self.phases.values()) - self.validation - self.checkpoint)
 
     def share(self, *phases: Phase) -> float:
         """Return the share of the wall time, 0 to 1, that the given phases took."""
         return sum(self.phases.get(phase, 0.0) for phase in phases) / self.wall if self.wall > 0 else 0.0
+
+
+def with_callbacks(phases: Mapping[Phase, float], between: float) -> dict[Phase, float]:
+    """Return the phases of an epoch's batches, with the callbacks that ran `between` seconds between them."""
+    return {**phases, Phase.CALLBACKS: phases.get(Phase.CALLBACKS, 0.0) + between}
 
 
 def total(budgets: Iterable[TimeBudget], wall: float) -> TimeBudget:

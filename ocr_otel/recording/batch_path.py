@@ -10,8 +10,8 @@ from typing import Any, Final
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Link
 
-from ocr_otel.recording import batch_trace, clock, ids, ring, sampling
-from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
+from ocr_otel.recording import batch_trace, clock, ids, ring
+from ocr_otel.recording.batch_trace import SAMPLES, KeptBatch, Timing, WorkerTiming
 from ocr_otel.recording.loop import Loop
 from ocr_otel.recording.summaries import CODE_OF_PHASE
 from ocr_otel.semconv import Kept, Phase, Stage
@@ -20,7 +20,7 @@ from ocr_otel.telemetry import ExemplarPoint, Session
 DRAIN_ROWS: Final = 512
 """Rows after which the training thread drains the ring itself: about 1 µs a batch, and an eighth of the ring."""
 
-_NO_WORKERS: Final[list[WorkerTiming]] = []
+_NO_WORKERS: Final[tuple[Timing, ...]] = ()
 
 
 class BatchPath:
@@ -32,11 +32,13 @@ class BatchPath:
         progress: Reports the part of a long epoch; called when one is due.
 
     Attributes:
+        arrived: What dataloaders did for batches that the loop has just fetched.
         clock: The record of the batch that runs.
         ring: The rows of finished batches.
         loop: The epoch or validation that runs; None between.
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
+        in_step: Whether the module's training step runs.
         span_cost: Nanoseconds that making spans took.
         drain_cost: Nanoseconds that draining took of the training thread.
     """
@@ -50,8 +52,8 @@ class BatchPath:
         self._preset = ids.preset_ids(session.tracer)
         self._drain = drain
         self._progress = progress
-        self._arrived: list[WorkerTiming] = []
-        self._groups: deque[list[WorkerTiming]] = deque()
+        self.arrived: deque[Timing] = deque()
+        self._groups: deque[int] = deque()
         self.begin_entry(0, 0, lambda: 0)
 
     def begin_entry(self, entry: int, offset: int, global_step: Callable[[], int]) -> None:
@@ -68,27 +70,26 @@ class BatchPath:
         self.loop: Loop | None = None
         self.first_batch_at: int | None = None
         self.interrupted_at = 0
+        self.in_step = False
         self._open = False
         self._batch_start = 0
         self._batch_idx = -1
         self._dataloader_idx: int | None = None
         self._samples = 0
         self._planned: Kept | None = None
-        self._workers: list[WorkerTiming] = _NO_WORKERS
+        self._workers = _NO_WORKERS
         self._token: Any = None
-        self._arrived.clear()
+        self.arrived.clear()
         self._groups.clear()
-
-    def worker_timing(self, timing: WorkerTiming) -> None:
-        """Take what a dataloader did for a batch that the loop has just fetched."""
-        self._arrived.append(timing)
+        self._ahead: tuple[tuple[Timing, ...], tuple[int, ...]] = ((), ())
 
     def fetch_begins(self, now: int) -> None:
         """The loop asks for data: the batch before is over and the next begins."""
         if self._open:
             self._finish(now, None)
-        if self._arrived:
-            # Data that Lightning fetched ahead of the loop belongs to an earlier batch than what comes now.
+        else:
+            self.settle()
+        if self.arrived:
             self.fetch_ends()
         self._open = True
         self._batch_idx = -1
@@ -97,43 +98,68 @@ class BatchPath:
         self.clock.reset()
 
     def fetch_ends(self) -> None:
-        """The data is there."""
-        if self._arrived:
-            self._groups.append(self._arrived[:])
-            self._arrived.clear()
+        """The data is there; what Lightning fetches ahead of the loop waits for its batch."""
+        number = len(self.arrived) - sum(self._groups)
+        if not number:
+            return
+        self._groups.append(number)
+        if self.in_step and self.loop is not None:
+            # The step fetches its own batch, of which Lightning knew nothing, or the one before, when it began.
+            self._take_workers(self.loop)
+            self._samples = sum(timing[SAMPLES] for timing in self._workers)
+
+    def settle(self) -> None:
+        """Count what ran between batches for the loop that runs."""
+        loop = self.loop
+        if loop is not None:
+            loop.callbacks_between_ns += self.clock.exclusive[clock.CALLBACKS]
+        self.clock.reset()
 
     def batch_begins(self, batch_idx: int, dataloader_idx: int | None, samples: int) -> None:
         """The batch is on its device and its step is about to run."""
         loop = self.loop
         if loop is None:
             return
-        if not self._open:
-            # A loop whose fetches are not seen (the module takes the iterator itself) still has batches.
+        if not self._open or self._batch_idx >= 0:
+            # The fetches of a module that takes the iterator itself are inside its step, and end no batch.
             self.fetch_begins(perf_counter_ns())
         self._batch_idx = batch_idx
         self._dataloader_idx = dataloader_idx
         self._samples = samples
         if self._groups:
-            self._workers = self._groups.popleft()
-            loop.timings += self._workers
+            self._take_workers(loop)
         if self.first_batch_at is None and loop.stage is Stage.TRAIN:
             self.first_batch_at = perf_counter_ns()
-        planned = sampling.planned(batch_idx, loop.every, loop.budget, loop.unknown_length)
-        self._planned = planned
+        self._planned = planned = loop.planned(batch_idx)
         if planned is not None:
             # Spans that the application makes inside a kept batch become its children.
             trace_id, span_id = self._ids(loop)
             self._token = attach(batch_trace.root_context(trace_id, span_id, sampled=True))
 
+    def _take_workers(self, loop: Loop) -> None:
+        self._workers = workers = tuple([self.arrived.popleft() for _ in range(self._groups.popleft())])
+        loop.timings += workers
+
     def close_batch(self, now: int, error: BaseException | None = None) -> None:
         """End the batch that runs, if one does: validation begins, the epoch ends, or an exception came."""
         if self._open:
             self._finish(now, error)
+            self.clock.reset()
 
     def interrupted(self, now: int) -> None:
         """A validation is about to interrupt the training."""
         self.close_batch(now)
         self.interrupted_at = now
+        self._ahead = (tuple(self.arrived), tuple(self._groups))
+        self.arrived.clear()
+        self._groups.clear()
+
+    def resumed(self) -> None:
+        """The validation is over; data that was fetched ahead of it is the training's."""
+        arrived, groups = self._ahead
+        self._ahead = ((), ())
+        self.arrived.extendleft(reversed(arrived))
+        self._groups.extendleft(reversed(groups))
 
     def _finish(self, now: int, error: BaseException | None) -> None:
         self._open = False
@@ -202,7 +228,7 @@ class BatchPath:
             ratio=duration / median if median else None,
             phases=phases,
             intervals=[(flat[at], flat[at + 1], flat[at + 2]) for at in range(0, record.used, 3)],
-            workers=self._workers,
+            workers=[WorkerTiming(*timing) for timing in self._workers],
             error=error,
         )
 

@@ -25,10 +25,12 @@ _SPAN_NAME: Final = {
 }
 
 
+Timing = tuple[int, int, int, int, int, int, int | None, int | None]
+"""The fields of a `WorkerTiming`, as they come home with each batch; most batches never need the names."""
+
+
 class WorkerTiming(NamedTuple):
     """What a dataloader did to make one batch; monotonic nanoseconds, which all processes of a host share.
-
-    A tuple, because one is made for every batch: a frozen dataclass takes four times as long.
 
     Attributes:
         worker_id: The worker, -1 for the training process itself.
@@ -49,6 +51,9 @@ class WorkerTiming(NamedTuple):
     samples: int
     cache_hits: int | None
     cache_misses: int | None
+
+
+SAMPLES: Final = WorkerTiming._fields.index("samples")
 
 
 @dataclass(frozen=True, slots=True)

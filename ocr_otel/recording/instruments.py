@@ -14,7 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 
 from ocr_otel import semconv
 from ocr_otel.recording import ring
-from ocr_otel.recording.batch_trace import WorkerTiming
+from ocr_otel.recording.batch_trace import Timing, WorkerTiming
 from ocr_otel.semconv import Outcome, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
@@ -140,8 +140,9 @@ class Instruments:
         self._samples.add(int(rows[:, ring.SAMPLES].sum()), by_stage)
         self._windows.setdefault(stage, _Window()).add(rows)
 
-    def workers_done(self, stage: Stage, timings: Sequence[WorkerTiming]) -> None:
+    def workers_done(self, stage: Stage, tuples: Sequence[Timing]) -> None:
         """Take what the dataloader's workers did."""
+        timings = [WorkerTiming(*each) for each in tuples]
         dataset = np.array([timing.collate - timing.start for timing in timings], dtype=np.int64) / 1e9
         collate = np.array([timing.end - timing.collate for timing in timings], dtype=np.int64) / 1e9
         for part, seconds in (("dataset", dataset), ("collate", collate)):

@@ -13,9 +13,9 @@ from opentelemetry.trace import Span, SpanContext
 
 from ocr_otel import semconv
 from ocr_otel.recording import clock, sampling
-from ocr_otel.recording.batch_trace import WorkerTiming
+from ocr_otel.recording.batch_trace import Timing
 from ocr_otel.recording.summaries import LoopSummary, Totals
-from ocr_otel.semconv import Phase, Stage
+from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import ExemplarPoint
 
@@ -50,16 +50,24 @@ class Loop:
         self.every = sampling.stride(total_batches, self.budget)
         self.detector = detector
         self._slow_before = detector.found
-        self.timings: list[WorkerTiming] = []
+        self.timings: list[Timing] = []
         self.exemplars: list[ExemplarPoint] = []
         self.next_progress: float = next_progress if stage is Stage.TRAIN else math.inf
         self.nested_ns = 0
         self.checkpoint_ns = 0
+        self.callbacks_between_ns = 0
         self.token: Any = None
         self._totals = Totals()
         self._since_progress = Totals()
         self._slow_at_progress = detector.found
         self._kept: list[tuple[int, SpanContext]] = []
+
+    def planned(self, batch_idx: int) -> Kept | None:
+        """Say from its index alone why a batch is to be kept; None where it is not."""
+        every = self.every
+        if every and batch_idx % every and batch_idx >= sampling.FIRST_BATCHES:
+            return None
+        return sampling.planned(batch_idx, every, self.budget, self.unknown_length)
 
     def add(self, rows: npt.NDArray[np.int64], phases: dict[Phase, npt.NDArray[np.int64]]) -> None:
         """Add drained rows."""
@@ -117,6 +125,7 @@ def _summary(
         slow_batches=slow,
         validation=loop.nested_ns / 1e9,
         checkpoint=loop.checkpoint_ns / 1e9,
+        callbacks_between=loop.callbacks_between_ns / 1e9,
         slowest_callback=callback,
         slowest_callback_seconds=callback_ns / 1e9,
         skipped_steps=skipped_steps,
@@ -145,6 +154,8 @@ def loop_attributes(summary: LoopSummary) -> dict[str, Any]:
     if summary.slowest_callback and summary.stage is Stage.TRAIN:
         attributes[semconv.SLOWEST_CALLBACK] = summary.slowest_callback
         attributes[semconv.SLOWEST_CALLBACK_SECONDS] = summary.slowest_callback_seconds
+    if summary.callbacks_between:
+        attributes[semconv.CALLBACKS_BETWEEN] = summary.callbacks_between
     if summary.skipped_steps:
         attributes[semconv.AMP_SKIPPED] = summary.skipped_steps
     attributes |= _device_memory()

@@ -189,6 +189,7 @@ class Recorder:
             number=self._loops,
             next_progress=now + self._progress_ns,
         )
+        self.path.settle()
         self._drain()
         if self.path.loop is not None:
             self._outer.append(self.path.loop)
@@ -221,10 +222,12 @@ class Recorder:
         if loop is None:
             return None
         detach(loop.token)
+        self.path.settle()
         self._drain()
         self.path.loop = outer = self._outer.pop() if self._outer else None
         summary = loop.summary(now, self._hooks, skipped_steps)
         if outer is not None:
+            self.path.resumed()
             outer.nested_ns += now - loop.start
         self._done.append(summary)
         self.instruments.loop_done(loop.stage, summary.wall)
@@ -262,8 +265,12 @@ class Recorder:
     def hook_context(self, code: int, name: str) -> clock.HookContext:
         """Make a context for a callback or hook, whose total is compared with the others' at an epoch's end."""
         context = clock.HookContext(self.path.clock, code, name)
-        self._hooks.append(context)
+        self.compare(context)
         return context
+
+    def compare(self, context: clock.HookContext) -> None:
+        """Compare a context's total with those of other hooks at an epoch's end."""
+        self._hooks.append(context)
 
     def checkpoint_saved(self, start: int, end: int, file: str, size: int | None) -> None:
         """A checkpoint was written; `size` is in bytes, None where unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final
 
 from ocr_otel.semconv import Kept
@@ -73,7 +74,7 @@ class SlowDetector:
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
-        self._recent = [0] * WINDOW
+        self._recent: deque[int] = deque(maxlen=WINDOW)
         self._count = 0
         self._tokens = float(SLOW_BURST)
         self._refilled = 0
@@ -84,11 +85,10 @@ class SlowDetector:
     def is_slow(self, duration: int) -> bool:
         """Take one batch's duration in nanoseconds and say whether it is slow."""
         slow = duration > self.threshold
-        count = self._count
-        self._recent[count % WINDOW] = duration
-        self._count = count = count + 1
-        if count % MEDIAN_EVERY == 0:
-            recent = sorted(self._recent[:count])
+        self._recent.append(duration)
+        self._count = count = self._count + 1
+        if not count % MEDIAN_EVERY:
+            recent = sorted(self._recent)
             self.median = recent[len(recent) // 2]
             self.threshold = max(self.median * self._ratio, self.median + MIN_EXCESS_NS)
         if slow:

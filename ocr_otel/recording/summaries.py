@@ -51,6 +51,7 @@ class LoopSummary:
         slow_batches: Batches found slow.
         validation: Time in validations inside.
         checkpoint: Time in writing checkpoints inside.
+        callbacks_between: Time in callbacks and module hooks between batches, validations left out.
         slowest_callback: Callback or module hook that took most time; empty when there is none.
         slowest_callback_seconds: Its time.
         skipped_steps: Optimiser steps that a gradient scaler skipped.
@@ -69,6 +70,7 @@ class LoopSummary:
     slow_batches: int
     validation: float = 0.0
     checkpoint: float = 0.0
+    callbacks_between: float = 0.0
     slowest_callback: str = ""
     slowest_callback_seconds: float = 0.0
     skipped_steps: int = 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ocr_otel import semconv
 from ocr_otel.diagnosis import TimeBudget
-from ocr_otel.diagnosis.budget import total
+from ocr_otel.diagnosis.budget import total, with_callbacks
 from ocr_otel.runs import Entry, Epoch, Run, SpanRecord
 from ocr_otel.semconv import Phase, Stage
 
@@ -15,12 +15,13 @@ from ocr_otel.semconv import Phase, Stage
 def of_epoch(epoch: Epoch) -> TimeBudget:
     """Return the budget of an epoch."""
     span = epoch.span
+    phases = with_callbacks(span.phases(), span.number(semconv.CALLBACKS_BETWEEN))
     # A checkpoint that is written inside a validation is a checkpoint, and is not counted twice.
     in_validation = sum(saved.seconds for each in epoch.validations for saved in _checkpoints(each.children))
     return _fitted(
         TimeBudget(
             wall=span.seconds,
-            phases={phase: min(max(0.0, seconds), span.seconds) for phase, seconds in span.phases().items()},
+            phases={phase: min(max(0.0, seconds), span.seconds) for phase, seconds in phases.items()},
             validation=max(0.0, sum(each.seconds for each in epoch.validations) - in_validation),
             checkpoint=sum(each.seconds for each in epoch.checkpoints),
             batches=int(span.number(semconv.BATCHES)),

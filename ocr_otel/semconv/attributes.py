@@ -86,6 +86,13 @@ SLOWEST_CALLBACK: Final = attribute(
     "training.callback.slowest", "string", "The callback or module hook that took most time.", "Epochs."
 )
 SLOWEST_CALLBACK_SECONDS: Final = attribute("training.callback.slowest.duration", "double", "Its time.", "Epochs.", "s")
+CALLBACKS_BETWEEN: Final = attribute(
+    "training.callbacks.between_batches.duration",
+    "double",
+    "Seconds in callbacks and module hooks between batches, such as those at an epoch's end.",
+    "Epochs and validations, where there are any.",
+    "s",
+)
 MEMORY_RSS: Final = attribute(
     "process.memory.rss", "int", "Resident memory of the training process at the end of the span.", "Epochs.", "By"
 )

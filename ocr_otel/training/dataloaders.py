@@ -8,10 +8,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from ocr_otel.recording.batch_trace import WorkerTiming
-from ocr_otel.training.worker import Envelope, TimedFetcher, WorkerInit
+from ocr_otel.recording.batch_trace import Timing
+from ocr_otel.training.worker import Envelope, ReportingFetcher, WorkerInit
 
-Sink = Callable[[WorkerTiming], None]
+Sink = Callable[[Timing], None]
 
 
 class DataLoaderSeam:
@@ -25,7 +25,7 @@ class DataLoaderSeam:
     """
 
     def __init__(self, sink: Sink) -> None:
-        self._sink: Sink | None = sink
+        self.sink = sink
         self._loaders: list[DataLoader[Any]] = []
 
     def install(self, loader: object) -> None:
@@ -39,7 +39,7 @@ class DataLoaderSeam:
 
     def remove(self) -> None:
         """Leave all loaders as they were; iterators that live on go on unwrapping, into nothing."""
-        self._sink = None
+        self.sink = _nowhere
         for loader in self._loaders:
             vars(loader).pop("_get_iterator", None)
         self._loaders.clear()
@@ -47,8 +47,8 @@ class DataLoaderSeam:
     def iterator(self, loader: DataLoader[Any]) -> Any:
         """Make a loader's iterator, timed."""
         if loader.num_workers == 0:
-            iterator = DataLoader._get_iterator(loader)
-            self._time_own_process(iterator)
+            iterator: Any = DataLoader._get_iterator(loader)
+            iterator._dataset_fetcher = ReportingFetcher(iterator._dataset_fetcher, self)
             return iterator
         worker_init_fn = loader.worker_init_fn
         loader.worker_init_fn = WorkerInit(worker_init_fn)
@@ -60,48 +60,23 @@ class DataLoaderSeam:
         return iterator
 
     def _unwrap(self, iterator: Any) -> None:
-        next_data = _next_data_of(iterator)
+        # Without a strong reference to the iterator: a cycle would leave it to the garbage collector, which may run in
+        # any thread; its destructor waits for the workers to end.
+        reference = weakref.ref(iterator)
+        next_data = type(iterator)._next_data
 
         def next_batch() -> Any:
-            data = next_data()
+            data = next_data(reference())
             if type(data) is Envelope:
-                self._give(data.timing)
+                self.sink(data.timing)
                 return data.batch
             return data
 
         iterator._next_data = next_batch
 
-    def _time_own_process(self, iterator: Any) -> None:
-        fetcher = TimedFetcher(iterator._dataset_fetcher, -1)
-        iterator._dataset_fetcher = fetcher
-        next_data = _next_data_of(iterator)
 
-        def next_batch() -> Any:
-            data = next_data()
-            if fetcher.timing is not None:
-                self._give(fetcher.timing)
-            return data
-
-        iterator._next_data = next_batch
-
-    def _give(self, timing: Any) -> None:
-        if self._sink is not None:
-            self._sink(WorkerTiming(*timing))
-
-
-def _next_data_of(iterator: Any) -> Callable[[], Any]:
-    """Return the iterator's own `_next_data` without a strong reference to it.
-
-    A cycle would leave the iterator to the garbage collector, which may run in any thread; its destructor waits for
-    the workers to end.
-    """
-    reference = weakref.ref(iterator)
-    next_data = type(iterator)._next_data
-
-    def call() -> Any:
-        return next_data(reference())
-
-    return call
+def _nowhere(timing: Timing) -> None:
+    """Where the times of loaders go that outlive their Trainer's run."""
 
 
 class _TimedIterators:

@@ -17,8 +17,9 @@ from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
 from ocr_otel.training.logged import logged_values
-from ocr_otel.training.profiler_seam import ProfilerSeam
+from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam
 from ocr_otel.training.strategy_seam import StrategySeam
+from ocr_otel.training.train_batches import train_batches
 
 Present = Callable[[EntrySummary], None]
 """Shows a person what a finished entry was like."""
@@ -99,8 +100,9 @@ class TrainingHooks:
             self._judge,
         )
         self._recorder = recorder
-        self._profiler = ProfilerSeam(trainer.profiler, recorder, module)
-        self._strategy = StrategySeam(trainer, recorder, self._profiler.contexts, self.failed)
+        contexts = Contexts(recorder, module, train_batches(trainer, recorder.path, self._batch_size), self.failed)
+        self._profiler = ProfilerSeam(trainer.profiler, contexts)
+        self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)
 
     def _first_of(self, trainer: Any) -> bool:
         ours = [callback for callback in trainer.callbacks if isinstance(callback, TrainingHooks)]
@@ -210,10 +212,6 @@ class TrainingHooks:
 
     # --- batches ------------------------------------------------------------------------------------------------------
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """A training batch is on its device."""
-        self._batch_begins(batch, batch_idx, None)
-
     def on_validation_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int, dataloader_idx: int | None = None
     ) -> None:
@@ -244,6 +242,7 @@ class TrainingHooks:
 
     # Lightning calls a hook where it is callable, at 2.5 µs a call: those that run for each batch and have nothing to
     # do here are not. The profiler seam tells when they would have been called.
+    on_train_batch_start: Any = None
     on_train_batch_end: Any = None
     on_validation_batch_end: Any = None
     on_test_batch_end: Any = None

@@ -10,9 +10,7 @@ from typing import Any
 
 from ocr_otel.recording import Recorder
 from ocr_otel.training.dataloaders import DataLoaderSeam
-from ocr_otel.training.profiler_seam import Contexts
-
-Failed = Callable[[str, Exception], None]
+from ocr_otel.training.profiler_seam import Contexts, Failed
 
 
 class StrategySeam:
@@ -30,7 +28,7 @@ class StrategySeam:
         self._recorder = recorder
         self._contexts = contexts
         self._failed = failed
-        self._loaders = DataLoaderSeam(recorder.path.worker_timing)
+        self._loaders = DataLoaderSeam(recorder.path.arrived.append)
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0
@@ -91,7 +89,8 @@ class StrategySeam:
         return loader
 
     def _save_checkpoint(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        start = perf_counter_ns()
+        # Gathering the state, which comes before, is part of saving.
+        start = self._contexts.save_checkpoint.since or perf_counter_ns()
         result = original(*args, **kwargs)
         end = perf_counter_ns()
         try:

@@ -91,6 +91,25 @@ class SendingFetcher(TimedFetcher):
         return Envelope(batch, self.timing)
 
 
+class ReportingFetcher(TimedFetcher):
+    """In the training process: reports each batch's times at once.
+
+    Args:
+        fetcher: The fetcher of torch.
+        receiver: Its attribute `sink` takes the times.
+    """
+
+    def __init__(self, fetcher: Any, receiver: Any) -> None:
+        super().__init__(fetcher, -1)
+        self._receiver = receiver
+
+    def fetch(self, possibly_batched_index: Any) -> Any:
+        """Make a batch and report its times."""
+        batch = super().fetch(possibly_batched_index)
+        self._receiver.sink(self.timing)
+        return batch
+
+
 class WorkerInit:
     """Stands in for a loader's `worker_init_fn`: calls the user's, then lets this worker's fetchers be timed."""
 

@@ -40,6 +40,8 @@ MATRIX = {
     "resume": ["resume"],
     "entries": ["entries"],
     "simple-profiler": ["simple-profiler"],
+    "dataloader-iter": ["dataloader-iter", "--workers=1"],
+    "amp": ["amp"],
     "exception": ["exception", "--workers=1"],
     "interrupt": ["interrupt"],
 }
@@ -144,7 +146,11 @@ def test_spans_form_the_agreed_tree(runs, name: str) -> None:
     for batch in (span for span in traces.spans if span.name in batch_names()):
         loop = traces.by_id[batch.links[0]]
         assert loop.start <= batch.start <= batch.end <= loop.end, f"{batch.name} lies outside {loop.name}"
-        assert {child.name for child in batch.children} >= {semconv.FETCH, semconv.TRANSFER} or batch.failed
+        if name == "dataloader-iter" and batch.name == semconv.TRAIN_BATCH:
+            # The module fetches and moves its batches itself.
+            assert {child.name for child in batch.child(semconv.FORWARD).children} >= {semconv.FETCH}
+        else:
+            assert {child.name for child in batch.children} >= {semconv.FETCH, semconv.TRANSFER} or batch.failed
     assert not any(span.name not in semconv.SPANS for span in traces.spans)
     for span in traces.spans:
         for attribute in span.attributes:
@@ -182,6 +188,8 @@ def check_nesting(span: Span) -> None:
         ("manual", 2, 10, 1),
         ("several-validations", 2, 10, 2),
         ("early-stop", 2, 10, 1),
+        ("dataloader-iter", 2, 10, 1),
+        ("amp", 2, 10, 0),
     ],
 )
 def test_epochs_batches_and_validations_are_counted(runs, name, epochs, batches, validations) -> None:
@@ -255,6 +263,23 @@ def test_manual_optimization_shows_each_backward_and_step_inside_forward(runs, n
         assert len(forward.all(semconv.BACKWARD)) == optimizers
         assert len(forward.all(semconv.OPTIMIZER_STEP)) == optimizers
         assert batch.attributes[semconv.phase_seconds(semconv.Phase.BACKWARD)] > 0
+
+
+@pytest.mark.timeout(900)
+def test_a_module_that_takes_the_iterator_itself_shows_its_fetch_inside_forward(runs) -> None:
+    batches = runs("dataloader-iter").traces.roots(semconv.TRAIN_BATCH)
+    assert [batch.attributes[semconv.BATCH_IDX] for batch in batches] == 2 * list(range(10))
+    for batch in batches:
+        assert batch.child(semconv.FORWARD).child(semconv.FETCH).seconds > 0
+
+
+@pytest.mark.timeout(900)
+def test_steps_that_a_gradient_scaler_skips_are_counted(runs) -> None:
+    run = runs("amp")
+    epochs = run.traces.root(semconv.FIT).all(semconv.TRAIN_EPOCH)
+    assert [epoch.attributes[semconv.AMP_SKIPPED] for epoch in epochs] == [2, 2]
+    assert run.metrics.value(semconv.METRIC_AMP_SKIPPED) == 4
+    assert "4 steps skipped by the gradient scaler" in run.output
 
 
 @pytest.mark.timeout(900)

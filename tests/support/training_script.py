@@ -99,6 +99,8 @@ class Module(pl.LightningModule):
         return (self.layer(batch["image"]).squeeze(-1) - batch["label"]).pow(2).mean()
 
     def training_step(self, batch, batch_idx):
+        if VARIANT == "amp" and batch_idx % 5 == 4:
+            batch["image"] *= float("inf")
         if VARIANT == "exception" and batch_idx == 7:
             raise RuntimeError("planted failure")
         if VARIANT == "interrupt" and batch_idx == 7:
@@ -114,6 +116,14 @@ class Module(pl.LightningModule):
             self.manual_backward(self.loss(batch) + self.other(batch["image"]).mean())
             optimizer.step()
         return None
+
+    if VARIANT == "dataloader-iter":
+
+        def training_step(self, dataloader_iter):
+            batch, _, _ = next(dataloader_iter)
+            loss = self.loss(batch)
+            losses.append(float(loss).hex())
+            return loss
 
     def validation_step(self, batch, batch_idx, dataloader_idx=0):
         loss = self.loss(batch)
@@ -209,6 +219,10 @@ def main() -> None:
             assert type(one.profiler).__name__ == "SimpleProfiler"
             assert len(one.profiler.recorded_durations["run_training_batch"]) == 20
             assert "start" not in vars(one.profiler)
+        case "amp":
+            # The scaler of mixed precision, which skips a step whose gradients are not finite.
+            plugins = importlib.import_module(options.package + ".plugins")
+            trainer(plugins=[plugins.MixedPrecision("16-mixed", "cpu")]).fit(module, loader())
         case "spawned":
             trainer(max_epochs=1, num_sanity_val_steps=0, limit_val_batches=0).fit(module, loader(shuffle=True))
         case _:

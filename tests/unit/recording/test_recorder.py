@@ -6,7 +6,7 @@ import itertools
 from time import perf_counter_ns, sleep
 
 from ocr_otel import semconv
-from ocr_otel.recording import Recorder
+from ocr_otel.recording import Recorder, clock
 from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
 from ocr_otel.semconv import Outcome, Stage
 
@@ -124,3 +124,67 @@ def test_a_second_entry_starts_from_nothing(memory) -> None:
     assert first.attributes[semconv.BATCHES] == second.attributes[semconv.BATCHES] == 5
     traces = {span.context.trace_id for span in memory.named(semconv.TRAIN_BATCH)}
     assert len(traces) == 10
+
+
+def test_callbacks_between_batches_are_callbacks_of_the_epoch_and_not_nameless(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 2)
+    between = recorder.hook_context(clock.CALLBACKS, "ModelCheckpoint")
+    batch(recorder, 0)
+    batch(recorder, 1)
+    recorder.path.close_batch(perf_counter_ns())
+    with between:
+        sleep(0.02)
+    recorder.begin_loop(Stage.VALIDATE, 0, 1)
+    with between:
+        sleep(0.01)
+    recorder.end_loop({})
+    with between:
+        sleep(0.02)
+    recorder.end_entry(Outcome.COMPLETED)
+    (epoch,) = memory.named(semconv.TRAIN_EPOCH)
+    (validation,) = memory.named(semconv.VALIDATION)
+    name = semconv.CALLBACKS_BETWEEN
+    assert 0.04 <= epoch.attributes[name] < 0.05
+    assert 0.01 <= validation.attributes[name] < 0.02
+    assert epoch.attributes[semconv.SLOWEST_CALLBACK] == "ModelCheckpoint"
+    assert epoch.attributes[semconv.BATCH_MAX] < 0.02
+
+
+def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_it(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 10)
+    path = recorder.path
+
+    def fetch(worker: int) -> None:
+        path.fetch_begins(perf_counter_ns())
+        now = perf_counter_ns()
+        path.arrived.append((worker, 1, now, now, now, 4, None, None))
+        path.fetch_ends()
+
+    fetch(10)
+    fetch(11)
+    path.batch_begins(0, None, 4)
+    path.interrupted(perf_counter_ns())
+    recorder.begin_loop(Stage.VALIDATE, 0, 1)
+    fetch(20)
+    path.batch_begins(0, None, 4)
+    recorder.end_loop({})
+    fetch(12)
+    path.batch_begins(1, None, 4)
+    recorder.end_entry(Outcome.COMPLETED)
+    workers = {
+        (root.name, root.attributes[semconv.BATCH_IDX]): [
+            span.attributes[semconv.WORKER_ID]
+            for span in memory.named(semconv.WORKER)
+            if span.parent.span_id == root.context.span_id
+        ]
+        for root in memory.named(semconv.TRAIN_BATCH) + memory.named(semconv.VALIDATION_BATCH)
+    }
+    assert workers == {
+        (semconv.TRAIN_BATCH, 0): [10],
+        (semconv.VALIDATION_BATCH, 0): [20],
+        (semconv.TRAIN_BATCH, 1): [11],
+    }

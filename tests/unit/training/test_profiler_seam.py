@@ -15,6 +15,8 @@ class Path:
     def __init__(self) -> None:
         self.clock = BatchClock()
         self.told: list[str] = []
+        self.arrived: list[int] = []
+        self.in_step = False
 
     def __getattr__(self, name: str):
         return lambda *arguments: self.told.append(name)
@@ -29,6 +31,9 @@ class Recorder:
     def hook_context(self, code: int, name: str) -> HookContext:
         return HookContext(self.path.clock, code, name)
 
+    def compare(self, context: HookContext) -> None:
+        pass
+
 
 class Model(LightningModule):
     """Overrides two hooks."""
@@ -38,6 +43,10 @@ class Model(LightningModule):
 
     def on_train_batch_end(self, outputs, batch, batch_idx):
         pass
+
+
+def contexts_of(recorder: Recorder, begins=lambda: None, failed=None) -> Contexts:
+    return Contexts(recorder, Model(), begins, failed or (lambda cause, error: pytest.fail(cause)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,7 @@ class Model(LightningModule):
         ("[LightningModule]Model.on_before_batch_transfer", clock.TRANSFER),
         ("[LightningModule]Model.configure_gradient_clipping", None),
         ("[LightningModule]Model.on_train_batch_end", clock.CALLBACKS),
-        ("[LightningModule]Model.on_train_batch_start", None),
+        ("[LightningModule]Model.on_train_batch_start", clock.CALLBACKS),
         ("[LightningModule]Model.lr_scheduler_step", clock.CALLBACKS),
         ("[Callback]ModelCheckpoint{'monitor': 'a.b', 'mode': 'min'}.on_train_batch_end", clock.CALLBACKS),
         ("[_TrainingEpochLoop].train_dataloader_next", clock.FETCH),
@@ -69,26 +78,59 @@ class Model(LightningModule):
 )
 def test_each_action_has_its_code(action: str, code: int | None) -> None:
     recorder = Recorder()
-    contexts = Contexts(recorder, Model())  # type: ignore[arg-type]
-    with contexts.get(action):
+    contexts = contexts_of(recorder)
+    with contexts[action]:
         pass
     spent = [index for index, took in enumerate(recorder.path.clock.exclusive) if took > 0]
     assert spent == ([] if code is None else [code])
-    assert contexts.get(action) is contexts.get(action)
+    assert contexts[action] is contexts[action]
 
 
 def test_a_validation_closes_the_batch_that_runs() -> None:
     recorder = Recorder()
-    with Contexts(recorder, Model()).get("[LightningModule]Model.on_validation_model_zero_grad"):  # type: ignore[arg-type]
+    with contexts_of(recorder)["[LightningModule]Model.on_validation_model_zero_grad"]:
         pass
     assert recorder.path.told == ["interrupted"]
+
+
+def test_a_training_batch_begins_where_the_module_is_told_of_it() -> None:
+    begun: list[str] = []
+    with contexts_of(Recorder(), lambda: begun.append("batch"))["[LightningModule]Model.on_train_batch_start"]:
+        assert begun == ["batch"]
+
+
+def test_a_failure_of_ours_at_the_batchs_start_stays_with_us() -> None:
+    failures: list[str] = []
+    contexts = contexts_of(Recorder(), lambda: 1 / 0, lambda cause, error: failures.append(cause))
+    with contexts["[LightningModule]Model.on_train_batch_start"]:
+        pass
+    assert failures == ["batch_start"]
+
+
+def test_data_that_the_step_itself_fetches_ends_no_batch() -> None:
+    recorder = Recorder()
+    contexts = contexts_of(recorder)
+    with contexts["[Strategy]S.training_step"], contexts["[_TrainingEpochLoop].train_dataloader_next"]:
+        pass
+    assert recorder.path.told == []
+    with contexts["[_TrainingEpochLoop].train_dataloader_next"]:
+        pass
+    assert recorder.path.told == ["fetch_begins"]
+
+
+def test_saving_a_checkpoint_is_open_from_the_gathering_of_its_state_on() -> None:
+    contexts = contexts_of(Recorder())
+    assert contexts.save_checkpoint.since == 0
+    with contexts["save_checkpoint"]:
+        assert contexts.save_checkpoint.since > 0
+    assert contexts.save_checkpoint.since == 0
 
 
 @pytest.mark.parametrize("kind", [PassThroughProfiler, SimpleProfiler])
 def test_the_profiler_is_left_as_it_was(kind: type) -> None:
     profiler = kind()
     before = dict(vars(profiler))
-    seam = ProfilerSeam(profiler, Recorder(), Model())  # type: ignore[arg-type]
+    seam = ProfilerSeam(profiler, contexts_of(Recorder()))
     with profiler.profile("[Strategy]S.training_step"):
         pass
     seam.remove()
@@ -99,7 +141,7 @@ def test_an_action_that_began_before_us_does_not_end_in_us() -> None:
     profiler = PassThroughProfiler()
     recorder = Recorder()
     with profiler.profile("[Callback]OTelCallback.setup"):
-        ProfilerSeam(profiler, recorder, Model())  # type: ignore[arg-type]
+        ProfilerSeam(profiler, contexts_of(recorder))
     assert sum(recorder.path.clock.exclusive) == 0
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
+from ocr_otel.recording.batch_trace import WorkerTiming
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.dataloaders import DataLoaderSeam
 from ocr_otel.training.worker import Envelope, WorkerInit
@@ -38,13 +39,13 @@ class Broken(Dataset):
         return index
 
 
-def timed(loader: DataLoader) -> tuple[list, list]:
+def timed(loader: DataLoader) -> tuple[list, list[WorkerTiming]]:
     timings: list = []
     seam = DataLoaderSeam(timings.append)
     seam.install(loader)
     batches = list(loader)
     seam.remove()
-    return batches, timings
+    return batches, [WorkerTiming(*each) for each in timings]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
