@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import atexit
-from time import perf_counter_ns
 from typing import Any
 
 from ocr_otel import semconv
 from ocr_otel.callbacks.binding import judge, present
-from ocr_otel.recording import Recorder, clock, recorder_for
-from ocr_otel.recording.clock import PhaseContext
+from ocr_otel.recording import Recorder, journal, recorder_for
+from ocr_otel.recording.journal import TimedContext
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
 from ocr_otel.telemetry import session_for_process
@@ -57,8 +56,8 @@ class FabricCallback:
         }
         recorder.begin_entry(semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge)
         self._recorder = recorder
-        self._fetch = PhaseContext(recorder.path.clock, clock.FETCH)
-        self._step = PhaseContext(recorder.path.clock, clock.FORWARD)
+        self._fetch = recorder.path.fetch
+        self._step = TimedContext(recorder.path.journal, journal.FORWARD)
         self._waiting = False
         # Fabric's loops have no end of their own.
         atexit.register(self.finish)
@@ -132,7 +131,6 @@ class FabricCallback:
 
     def _wait(self) -> None:
         assert self._recorder is not None
-        self._recorder.path.fetch_begins(perf_counter_ns())
         self._fetch.__enter__()
         self._waiting = True
 

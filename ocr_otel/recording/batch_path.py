@@ -1,59 +1,70 @@
-"""The batch path: from one request for data to the next, a row is written, and now and then a batch is kept."""
+"""The batch path: what runs several times a batch, and what a batch needs now and then."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from time import perf_counter_ns
+from types import TracebackType
 from typing import Any, Final
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Link
 
-from ocr_otel.recording import batch_trace, clock, ids, ring
-from ocr_otel.recording.batch_trace import SAMPLES, KeptBatch, Timing, WorkerTiming
+from ocr_otel.recording import batch_trace, ids, journal, sampling
+from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
+from ocr_otel.recording.journal import CurrentRow, Journal, NullContext, TimedContext, Timing
 from ocr_otel.recording.loop import Loop
-from ocr_otel.recording.summaries import CODE_OF_PHASE
+from ocr_otel.recording.summaries import PART_OF_PHASE
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
-DRAIN_ROWS: Final = 512
-"""Rows after which the training thread drains the ring itself: about 1 µs a batch, and an eighth of the ring."""
-
-_NO_WORKERS: Final[tuple[Timing, ...]] = ()
+FIRST_DRAIN: Final = sampling.MIN_BATCHES
+"""Batches after which the training thread drains the journal itself for the first time, so that there is a median."""
+LAST_DRAIN: Final = 512
+"""It doubles up to this: about 1 µs a batch, and 100 KB of journal."""
 
 
 class BatchPath:
-    """What runs several times a batch. Times are monotonic nanoseconds.
+    """Follows the batches of the loop that runs. Times are monotonic nanoseconds.
 
     Args:
         session: The process's telemetry.
-        drain: Takes the rows from the ring; called here when many wait.
+        drain: Takes the complete rows from the journal, for the loop that runs.
         progress: Reports the part of a long epoch; called when one is due.
 
     Attributes:
-        arrived: What dataloaders did for batches that the loop has just fetched.
-        clock: The record of the batch that runs.
-        ring: The rows of finished batches.
+        journal: What contexts write.
+        fetch: The context of the wait for data.
         loop: The epoch or validation that runs; None between.
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
-        in_step: Whether the module's training step runs.
         span_cost: Nanoseconds that making spans took.
         drain_cost: Nanoseconds that draining took of the training thread.
+        fetched_in_step: Whether the module takes the iterator and fetches inside its step.
+        counting: Whether the samples of the next batch are to be counted in it; otherwise they are those that its
+            dataloader was asked for.
+        batch_idx: Index of the batch that runs, or ran last.
+        due_idx: Index of the batch at which `due` is to be called.
+        attend_at: Time after which the end of the batch that runs needs attention: it is slow, or to be kept.
+        threshold: Duration above which a batch is slow.
     """
 
+    __slots__ = (
+        "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_gap", "_drain_idx", "_entry", "_global_step",
+        "_ids", "_offset", "_planned", "_preset", "_progress", "_session", "attend_at", "batch_idx",
+        "counting", "drain_cost", "due_idx", "fetch", "fetched_in_step", "first_batch_at", "interrupted_at", "journal",
+        "loop", "span_cost", "threshold",
+    )  # fmt: skip
+
     def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
-        self.clock = clock.BatchClock()
-        self.ring = ring.BatchRing()
+        self.journal = Journal()
+        self.fetch = FetchContext(self)
         self.span_cost = 0
         self.drain_cost = 0
         self._session = session
         self._preset = ids.preset_ids(session.tracer)
         self._drain = drain
         self._progress = progress
-        self.arrived: deque[Timing] = deque()
-        self._groups: deque[int] = deque()
         self.begin_entry(0, 0, lambda: 0)
 
     def begin_entry(self, entry: int, offset: int, global_step: Callable[[], int]) -> None:
@@ -70,171 +81,289 @@ class BatchPath:
         self.loop: Loop | None = None
         self.first_batch_at: int | None = None
         self.interrupted_at = 0
-        self.in_step = False
-        self._open = False
-        self._batch_start = 0
-        self._batch_idx = -1
-        self._dataloader_idx: int | None = None
-        self._samples = 0
+        self.counting = True
+        self.fetched_in_step = False
+        self.batch_idx = -1
         self._planned: Kept | None = None
-        self._workers = _NO_WORKERS
-        self._token: Any = None
-        self.arrived.clear()
-        self._groups.clear()
-        self._ahead: tuple[tuple[Timing, ...], tuple[int, ...]] = ((), ())
+        self._ids = (0, 0)
+        self._context: Any = None
+        self._ahead: list[Timing | None] = []
+        self.journal.forget(1)
+        self.journal.write(perf_counter_ns(), journal.ROW)
+        self.enter_loop(None, fetched_in_step=False)
 
-    def fetch_begins(self, now: int) -> None:
-        """The loop asks for data: the batch before is over and the next begins."""
-        if self._open:
-            self._finish(now, None)
-        else:
-            self.settle()
-        if self.arrived:
-            self.fetch_ends()
-        self._open = True
-        self._batch_idx = -1
-        self._batch_start = now
-        self.interrupted_at = 0
-        self.clock.reset()
+    # --- loops --------------------------------------------------------------------------------------------------------
 
-    def fetch_ends(self) -> None:
-        """The data is there; what Lightning fetches ahead of the loop waits for its batch."""
-        number = len(self.arrived) - sum(self._groups)
-        if not number:
-            return
-        self._groups.append(number)
-        if self.in_step and self.loop is not None:
-            # The step fetches its own batch, of which Lightning knew nothing, or the one before, when it began.
-            self._take_workers(self.loop)
-            self._samples = sum(timing[SAMPLES] for timing in self._workers)
+    def enter_loop(self, loop: Loop | None, fetched_in_step: bool) -> None:
+        """Follow a loop.
 
-    def settle(self) -> None:
-        """Count what ran between batches for the loop that runs."""
-        loop = self.loop
+        Args:
+            loop: The loop.
+            fetched_in_step: Whether the module takes the iterator and fetches inside its step.
+        """
+        if self.loop is not None:
+            self.loop.left = (self.fetched_in_step, self.batch_idx, self.counting)
+        self.loop = loop
+        self.fetched_in_step = fetched_in_step
+        self.counting = not fetched_in_step
+        self.batch_idx = -1
+        self._begin_indices()
+
+    def _begin_indices(self) -> None:
+        self._dataloader_idx: int | None = None
+        self.due_idx = self.batch_idx + 1
+        self._drain_gap = FIRST_DRAIN
+        self._drain_idx = self.due_idx + FIRST_DRAIN
+        self.attend_at = self.threshold = sampling.NEVER
+        self.renew_threshold()
+
+    def return_to_loop(self, loop: Loop | None) -> None:
+        """Go on with the loop around the one that ended, and with the data that was fetched ahead of that.
+
+        What the loop that ended has fetched and not used belongs to batches that never came.
+        """
+        self.loop = loop
+        self.journal.arrived[:] = self._ahead
+        self._ahead = []
         if loop is not None:
-            loop.callbacks_between_ns += self.clock.exclusive[clock.CALLBACKS]
-        self.clock.reset()
+            self.fetched_in_step, self.batch_idx, self.counting = loop.left
+            self._begin_indices()
+
+    def interrupted(self, now: int) -> None:
+        """A validation is about to interrupt the training."""
+        self.close_batch(now)
+        self._drain()
+        self.interrupted_at = now
+        self._ahead = self.journal.arrived[:]
+        self.journal.arrived.clear()
+
+    def renew_threshold(self) -> None:
+        """Take the loop's new threshold of slowness over."""
+        loop = self.loop
+        if loop is not None and loop.detector.median:
+            self.threshold = int(loop.detector.threshold)
+
+    # --- batches ------------------------------------------------------------------------------------------------------
 
     def batch_begins(self, batch_idx: int, dataloader_idx: int | None, samples: int) -> None:
-        """The batch is on its device and its step is about to run."""
+        """A batch is on its device, of a loop whose batches are told one by one with their samples."""
+        self._dataloader_idx = dataloader_idx
+        self.due(batch_idx)
+        self.journal.samples.append(samples)
+        self.journal.write(perf_counter_ns(), journal.COUNTED)
+
+    def due(self, batch_idx: int) -> None:
+        """Decide on a batch at whose index something is due: it is kept, the journal is long, or it is the first."""
+        if self.fetched_in_step:
+            # No fetch is seen that would end the batch before.
+            now = perf_counter_ns()
+            self.close_batch(now)
+            self.attend_at = now + self.threshold
+        self.batch_idx = batch_idx
         loop = self.loop
         if loop is None:
             return
-        if not self._open or self._batch_idx >= 0:
-            # The fetches of a module that takes the iterator itself are inside its step, and end no batch.
-            self.fetch_begins(perf_counter_ns())
-        self._batch_idx = batch_idx
-        self._dataloader_idx = dataloader_idx
-        self._samples = samples
-        if self._groups:
-            self._take_workers(loop)
         if self.first_batch_at is None and loop.stage is Stage.TRAIN:
             self.first_batch_at = perf_counter_ns()
         self._planned = planned = loop.planned(batch_idx)
         if planned is not None:
             # Spans that the application makes inside a kept batch become its children.
-            trace_id, span_id = self._ids(loop)
-            self._token = attach(batch_trace.root_context(trace_id, span_id, sampled=True))
+            self._ids = self._batch_ids(loop)
+            self._context = attach(batch_trace.root_context(*self._ids, sampled=True))
+        if planned is not None or batch_idx >= self._drain_idx:
+            self.attend_at = 0
+        # A batch that is looked at anyway is counted too, so that a loader that is not what it was is found.
+        self.counting = (loop.counted or planned is not None) and not self.fetched_in_step
+        self.due_idx = batch_idx + 1
+        if not self.fetched_in_step:
+            self.due_idx = max(self.due_idx, min(loop.next_planned(batch_idx), self._drain_idx))
 
-    def _take_workers(self, loop: Loop) -> None:
-        self._workers = workers = tuple([self.arrived.popleft() for _ in range(self._groups.popleft())])
-        loop.timings += workers
-
-    def close_batch(self, now: int, error: BaseException | None = None) -> None:
-        """End the batch that runs, if one does: validation begins, the epoch ends, or an exception came."""
-        if self._open:
-            self._finish(now, error)
-            self.clock.reset()
-
-    def interrupted(self, now: int) -> None:
-        """A validation is about to interrupt the training."""
-        self.close_batch(now)
-        self.interrupted_at = now
-        self._ahead = (tuple(self.arrived), tuple(self._groups))
-        self.arrived.clear()
-        self._groups.clear()
-
-    def resumed(self) -> None:
-        """The validation is over; data that was fetched ahead of it is the training's."""
-        arrived, groups = self._ahead
-        self._ahead = ((), ())
-        self.arrived.extendleft(reversed(arrived))
-        self._groups.extendleft(reversed(groups))
-
-    def _finish(self, now: int, error: BaseException | None) -> None:
-        self._open = False
-        loop = self.loop
-        if loop is None or self._batch_idx < 0:
-            # A fetch that found the end of the data is no batch.
-            return
-        duration = now - self._batch_start
-        waiting = self.ring.write(self._samples, self._batch_start, duration, self.clock.exclusive)
-        slow = loop.detector.is_slow(duration)
-        if slow or self._planned is not None or error is not None:
-            self._keep(loop, now, slow, error)
-        self._workers = _NO_WORKERS
-        if waiting >= DRAIN_ROWS:
-            began = perf_counter_ns()
-            self._drain()
-            self.drain_cost += perf_counter_ns() - began
-        if now > loop.next_progress:
-            self._progress(loop, now)
-
-    def _keep(self, loop: Loop, now: int, slow: bool, error: BaseException | None) -> None:
+    def attend(self, now: int, error: BaseException | None = None) -> None:
+        """Look at the row that ends now: if it is a batch that is planned, slow or failed, it becomes a trace."""
         began = perf_counter_ns()
-        if self._token is not None:
-            detach(self._token)
-            self._token = None
-        kept, self._planned = self._planned, None
+        if self._context is not None:
+            detach(self._context)
+            self._context = None
+        planned, self._planned = self._planned, None
+        loop = self.loop
+        row = self.journal.current(now)
+        if loop is None or not row.mark:
+            return
+        slow = now - row.start > self.threshold
+        if slow:
+            loop.detector.found += 1
+        kept = planned
         if error is not None:
             kept = Kept.ERROR
         elif slow and loop.detector.may_keep(now):
             kept = Kept.SLOW
-        if kept is None:
-            return
-        duration = now - self._batch_start
-        trace_id, span_id = self._ids(loop)
+        if kept is not None:
+            self._keep(loop, row, kept, planned is not None, now, error)
+        self.span_cost += perf_counter_ns() - began
+        self.counting = loop.counted and not self.fetched_in_step
+        if self.batch_idx >= self._drain_idx:
+            self._drain_gap = min(2 * self._drain_gap, LAST_DRAIN)
+            self._drain_idx = self.batch_idx + self._drain_gap
+            self._drained()
+        if now > loop.next_progress:
+            self._progress(loop, now)
+
+    def _drained(self) -> None:
+        began = perf_counter_ns()
+        self._drain()
+        self.drain_cost += perf_counter_ns() - began
+
+    def close_batch(self, now: int, error: BaseException | None = None) -> None:
+        """End the row that runs: validation begins, the epoch ends, or an exception came."""
+        if now > self.attend_at or error is not None:
+            self.attend(now, error)
+        self.attend_at = sampling.NEVER
+        self.journal.write(now, journal.ROW)
+
+    def _keep(
+        self, loop: Loop, row: CurrentRow, kept: Kept, planned: bool, now: int, error: BaseException | None
+    ) -> None:
+        trace_id, span_id = self._ids if planned else self._batch_ids(loop)
         context = batch_trace.emit(
-            self._session.tracer,
+            self._session,
             self._preset,
-            self._record(loop, kept, now, error),
+            self._record(loop, row, kept, now, error),
             trace_id,
             span_id,
             Link(loop.span.get_span_context()),
             self._offset,
         )
+        duration = now - row.start
         loop.keep(duration, context)
         if context.trace_flags.sampled:
             loop.exemplars.append(ExemplarPoint(duration / 1e9, now + self._offset, context.trace_id, context.span_id))
-        self.span_cost += perf_counter_ns() - began
 
-    def _record(self, loop: Loop, kept: Kept, now: int, error: BaseException | None) -> KeptBatch:
-        record = self.clock
-        duration = now - self._batch_start
+    def _record(self, loop: Loop, row: CurrentRow, kept: Kept, now: int, error: BaseException | None) -> KeptBatch:
+        duration = now - row.start
         median = loop.detector.median
-        phases = {phase: record.exclusive[code] for phase, code in CODE_OF_PHASE.items()}
-        phases[Phase.LOOP] = max(0, duration - sum(record.exclusive))
-        flat = record.intervals
+        phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
+        phases[Phase.LOOP] = max(0, duration - sum(row.parts))
+        workers = self.journal.workers_of_current()
+        samples = asked = batch_trace.samples_of(workers)
+        if row.mark == journal.COUNTED:
+            samples = self.journal.samples[-1]
+            if samples != asked:
+                loop.learn(False, 1)
         return KeptBatch(
             stage=loop.stage,
             kept=kept,
             epoch=loop.epoch,
-            batch_idx=self._batch_idx,
+            batch_idx=self.batch_idx,
             dataloader_idx=self._dataloader_idx,
             global_step=self._global_step(),
-            samples=self._samples,
-            start=self._batch_start,
+            samples=samples,
+            start=row.start,
             end=now,
             ratio=duration / median if median else None,
             phases=phases,
-            intervals=[(flat[at], flat[at + 1], flat[at + 2]) for at in range(0, record.used, 3)],
-            workers=[WorkerTiming(*timing) for timing in self._workers],
+            intervals=row.intervals,
+            workers=[WorkerTiming(*timing) for timing in workers],
             error=error,
         )
 
-    def _ids(self, loop: Loop) -> tuple[int, int]:
+    def _batch_ids(self, loop: Loop) -> tuple[int, int]:
         identity = self._session.identity
         trace_id = ids.batch_trace_id(
-            identity.run_id, self._entry, loop.number, self._dataloader_idx or 0, self._batch_idx
+            identity.run_id, self._entry, loop.number, self._dataloader_idx or 0, self.batch_idx
         )
         return trace_id, ids.batch_span_id(trace_id, identity.rank)
+
+
+class FetchContext(TimedContext):
+    """Waiting for data, which is also where one batch ends and the next begins."""
+
+    __slots__ = ("_arrived", "_path")
+
+    def __init__(self, path: BatchPath) -> None:
+        super().__init__(path.journal, journal.FETCH)
+        self._path = path
+        self._arrived = path.journal.arrived
+
+    def __enter__(self) -> None:
+        now = perf_counter_ns()
+        path = self._path
+        arrived = self._arrived
+        if arrived and arrived[-1] is not None:
+            # Lightning's first fetch ahead of an epoch's loop is not told.
+            arrived.append(None)
+        if path.fetched_in_step:
+            self._time(now)
+            self._code(self._enter)
+            return
+        if now > path.attend_at:
+            path.attend(now)
+            # What that took is no batch's time.
+            self._time(now)
+            self._code(journal.ROW)
+            now = perf_counter_ns()
+        path.attend_at = now + path.threshold
+        self._time(now)
+        self._code(journal.ROW_FETCH)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._time(perf_counter_ns())
+        self._code(self._exit)
+        self._arrived.append(None)
+
+
+class TrainBatchContext:
+    """The place where a training batch is known to be on its device.
+
+    A hook of ours would tell the same for 15 µs more a batch: Lightning's call of it costs more than its work.
+
+    Args:
+        path: The batch path.
+        index: Returns the batch's index.
+        samples: Returns how many samples the batch holds.
+        hook: The context of the module's hook at this place.
+        failed: Called with what fails on our side.
+    """
+
+    __slots__ = ("_code", "_failed", "_hook", "_index", "_path", "_samples", "_time")
+
+    def __init__(
+        self,
+        path: BatchPath,
+        index: Callable[[], int],
+        samples: Callable[[], int],
+        hook: TimedContext | NullContext,
+        failed: Callable[[str, Exception], None],
+    ) -> None:
+        self._path = path
+        self._index = index
+        self._samples = samples
+        self._hook = hook
+        self._failed = failed
+        self._time = path.journal.times.append
+        self._code = path.journal.codes.append
+
+    def __enter__(self) -> None:
+        path = self._path
+        batch_idx = path.batch_idx + 1
+        mark = journal.BATCH
+        if batch_idx >= path.due_idx or path.counting:
+            try:
+                if batch_idx >= path.due_idx:
+                    path.due(self._index())
+                    batch_idx = path.batch_idx
+                if path.counting:
+                    path.journal.samples.append(self._samples())
+                    mark = journal.COUNTED
+            except Exception as error:
+                self._failed("batch_start", error)
+        path.batch_idx = batch_idx
+        self._time(perf_counter_ns())
+        self._code(mark)
+        self._hook.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hook.__exit__(kind, error, trace)

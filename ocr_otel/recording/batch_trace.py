@@ -8,25 +8,23 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags
 
 from ocr_otel import semconv
-from ocr_otel.recording import clock
+from ocr_otel.recording import journal
 from ocr_otel.recording.exceptions import exception_event
 from ocr_otel.recording.ids import PresetIds
+from ocr_otel.recording.journal import Timing
 from ocr_otel.semconv import Kept, Phase, Stage
+from ocr_otel.telemetry import ChildSpan, Session
 
 _SPAN_NAME: Final = {
-    clock.FETCH: semconv.FETCH,
-    clock.TRANSFER: semconv.TRANSFER,
-    clock.FORWARD: semconv.FORWARD,
-    clock.BACKWARD: semconv.BACKWARD,
-    clock.OPTIMIZER: semconv.OPTIMIZER_STEP,
+    journal.FETCH: semconv.FETCH,
+    journal.TRANSFER: semconv.TRANSFER,
+    journal.FORWARD: semconv.FORWARD,
+    journal.BACKWARD: semconv.BACKWARD,
+    journal.OPTIMIZER: semconv.OPTIMIZER_STEP,
 }
-
-
-Timing = tuple[int, int, int, int, int, int, int | None, int | None]
-"""The fields of a `WorkerTiming`, as they come home with each batch; most batches never need the names."""
 
 
 class WorkerTiming(NamedTuple):
@@ -53,7 +51,16 @@ class WorkerTiming(NamedTuple):
     cache_misses: int | None
 
 
-SAMPLES: Final = WorkerTiming._fields.index("samples")
+_SAMPLES: Final = 5
+assert WorkerTiming._fields[_SAMPLES] == "samples"
+
+
+def samples_of(group: Sequence[Timing]) -> int:
+    """Return the samples that a batch's dataloader was asked for."""
+    samples = 0
+    for timing in group:
+        samples += timing[_SAMPLES]
+    return samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +119,12 @@ def mark_failed(span: Span) -> None:
 
 
 def emit(
-    tracer: Tracer, ids: PresetIds | None, batch: KeptBatch, trace_id: int, span_id: int, parent: Link, offset: int
+    session: Session, ids: PresetIds | None, batch: KeptBatch, trace_id: int, span_id: int, parent: Link, offset: int
 ) -> SpanContext:
     """Make the spans of a kept batch.
 
     Args:
-        tracer: Makes them.
+        session: Makes them.
         ids: Where the root's ids are set; None where they cannot be.
         batch: The batch.
         trace_id: Id of its trace.
@@ -130,7 +137,7 @@ def emit(
     """
     if ids is not None:
         ids.trace_id, ids.span_id = trace_id, span_id
-    root = tracer.start_span(
+    root = session.tracer.start_span(
         semconv.BATCH_SPAN_BY_STAGE[batch.stage],
         context=Context(),
         start_time=batch.start + offset,
@@ -142,12 +149,12 @@ def emit(
     if batch.error is not None:
         exception_event(root, batch.error, batch.end + offset)
         root.set_status(Status(StatusCode.ERROR, type(batch.error).__name__))
-    here = trace.set_span_in_context(root)
+    here = root.get_span_context()
     for timing in batch.workers:
-        _worker(tracer, here, timing, offset)
-    _phases(tracer, here, batch, offset)
+        _worker(session.child_span, here, timing, offset)
+    _phases(session.child_span, here, batch, offset)
     root.end(batch.end + offset)
-    return root.get_span_context()
+    return here
 
 
 def _attributes(batch: KeptBatch) -> dict[str, Any]:
@@ -172,34 +179,24 @@ def _attributes(batch: KeptBatch) -> dict[str, Any]:
 _PHASE_ATTRIBUTE: Final = {phase: semconv.phase_seconds(phase) for phase in Phase}
 
 
-def _phases(tracer: Tracer, root: Context, batch: KeptBatch, offset: int) -> None:
+def _phases(child: ChildSpan, root: SpanContext, batch: KeptBatch, offset: int) -> None:
     # Intervals are in the order of their ends. What ran inside the optimiser's closure is a sibling of the optimiser
     # and not its child: the optimiser's span begins where the last of them ended.
-    latest_end = 0
-    forward: tuple[int, int] | None = next(
-        ((start, end) for code, start, end in batch.intervals if code == clock.FORWARD), None
-    )
-    forward_span = None
+    forward = next((interval for interval in batch.intervals if interval[0] == journal.FORWARD), None)
+    inside = root
     if forward is not None:
-        forward_span = tracer.start_span(semconv.FORWARD, context=root, start_time=forward[0] + offset)
-    inside_forward = trace.set_span_in_context(forward_span) if forward_span is not None else root
-    for code, begun, end in batch.intervals:
-        start = max(begun, latest_end) if code == clock.OPTIMIZER else begun
+        inside = child(semconv.FORWARD, root, forward[1] + offset, forward[2] + offset)
+    latest_end = 0
+    for interval in batch.intervals:
+        part, begun, end = interval
+        start = max(begun, latest_end) if part == journal.OPTIMIZER else begun
         latest_end = end
-        if code == clock.FORWARD:
-            if forward is not None and (begun, end) != forward:
-                tracer.start_span(semconv.FORWARD, context=root, start_time=start + offset).end(end + offset)
-            continue
-        nested = forward is not None and forward[0] <= start and end <= forward[1]
-        span = tracer.start_span(
-            _SPAN_NAME[code], context=inside_forward if nested else root, start_time=start + offset
-        )
-        span.end(end + offset)
-    if forward_span is not None and forward is not None:
-        forward_span.end(forward[1] + offset)
+        if interval is not forward:
+            nested = forward is not None and forward[1] <= start and end <= forward[2]
+            child(_SPAN_NAME[part], inside if nested else root, start + offset, end + offset)
 
 
-def _worker(tracer: Tracer, root: Context, timing: WorkerTiming, offset: int) -> None:
+def _worker(child: ChildSpan, root: SpanContext, timing: WorkerTiming, offset: int) -> None:
     attributes: dict[str, Any] = {
         semconv.WORKER_ID: timing.worker_id,
         semconv.WORKER_PID: timing.pid,
@@ -209,10 +206,7 @@ def _worker(tracer: Tracer, root: Context, timing: WorkerTiming, offset: int) ->
         attributes[semconv.CACHE_HITS] = timing.cache_hits
     if timing.cache_misses is not None:
         attributes[semconv.CACHE_MISSES] = timing.cache_misses
-    span = tracer.start_span(semconv.WORKER, context=root, start_time=timing.start + offset, attributes=attributes)
-    here = trace.set_span_in_context(span)
-    tracer.start_span(semconv.WORKER_DATASET, context=here, start_time=timing.start + offset).end(
-        timing.collate + offset
-    )
-    tracer.start_span(semconv.WORKER_COLLATE, context=here, start_time=timing.collate + offset).end(timing.end + offset)
-    span.end(timing.end + offset)
+    start, collate, end = timing.start + offset, timing.collate + offset, timing.end + offset
+    worker = child(semconv.WORKER, root, start, end, attributes)
+    child(semconv.WORKER_DATASET, worker, start, collate)
+    child(semconv.WORKER_COLLATE, worker, collate, end)

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 
 from ocr_otel import semconv
-from ocr_otel.recording import ring
-from ocr_otel.recording.batch_trace import Timing, WorkerTiming
+from ocr_otel.recording import rows as columns
+from ocr_otel.recording.journal import Timing
 from ocr_otel.semconv import Outcome, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
@@ -36,10 +36,10 @@ class _Window:
         self._chunks: deque[tuple[int, int, int, int, int]] = deque()
 
     def add(self, rows: npt.NDArray[np.int64]) -> None:
-        last_end = int(rows[-1, ring.START] + rows[-1, ring.DURATION])
+        last_end = int(rows[-1, columns.START] + rows[-1, columns.DURATION])
         self._chunks.append((
-            int(rows[0, ring.START]), last_end, len(rows), int(rows[:, ring.SAMPLES].sum()),
-            int(rows[:, ring.PHASES].sum()),
+            int(rows[0, columns.START]), last_end, len(rows), int(rows[:, columns.SAMPLES].sum()),
+            int(rows[:, columns.PARTS].sum()),
         ))  # fmt: skip
 
     def rates(self, now: int) -> tuple[float, float, float] | None:
@@ -59,7 +59,7 @@ class Instruments:
 
     Args:
         session: The process's telemetry.
-        drain: Called at each collection, in the exporter's thread, so that what waits in the ring is counted.
+        drain: Called at each collection, in the exporter's thread, so that what waits in the journal is counted.
         costs: Returns the nanoseconds that our own parts took, by part.
     """
 
@@ -132,27 +132,24 @@ class Instruments:
     ) -> None:
         """Take drained rows."""
         by_stage = _BY_STAGE[stage]
-        self._batch_duration.record_many(rows[:, ring.DURATION] / 1e9, by_stage, exemplars)
+        self._batch_duration.record_many(rows[:, columns.DURATION] / 1e9, by_stage, exemplars)
         for phase, nanoseconds in phases.items():
             if nanoseconds.any():
                 self._phase_duration.record_many(nanoseconds / 1e9, _BY_PHASE[stage, phase])
         self._batches.add(len(rows), by_stage)
-        self._samples.add(int(rows[:, ring.SAMPLES].sum()), by_stage)
+        self._samples.add(int(rows[:, columns.SAMPLES].sum()), by_stage)
         self._windows.setdefault(stage, _Window()).add(rows)
 
-    def workers_done(self, stage: Stage, tuples: Sequence[Timing]) -> None:
+    def workers_done(self, stage: Stage, timings: Sequence[Timing]) -> None:
         """Take what the dataloader's workers did."""
-        timings = [WorkerTiming(*each) for each in tuples]
-        dataset = np.array([timing.collate - timing.start for timing in timings], dtype=np.int64) / 1e9
-        collate = np.array([timing.end - timing.collate for timing in timings], dtype=np.int64) / 1e9
-        for part, seconds in (("dataset", dataset), ("collate", collate)):
-            self._worker_duration.record_many(seconds, {semconv.STAGE: str(stage), semconv.PART: part})
-        hits = [timing.cache_hits for timing in timings if timing.cache_hits is not None]
-        misses = [timing.cache_misses for timing in timings if timing.cache_misses is not None]
-        if hits:
-            self._hits.add(sum(hits), _BY_STAGE[stage])
-        if misses:
-            self._misses.add(sum(misses), _BY_STAGE[stage])
+        _, _, start, collate, end, _, hits, misses = zip(*timings, strict=True)
+        begun, collating, done = (np.array(each, dtype=np.int64) for each in (start, collate, end))
+        for part, nanoseconds in (("dataset", collating - begun), ("collate", done - collating)):
+            self._worker_duration.record_many(nanoseconds / 1e9, {semconv.STAGE: str(stage), semconv.PART: part})
+        for counter, counts in ((self._hits, hits), (self._misses, misses)):
+            known = [count for count in counts if count is not None]
+            if known:
+                counter.add(sum(known), _BY_STAGE[stage])
 
     def loop_done(self, stage: Stage, seconds: float) -> None:
         """Count an epoch or a validation."""

@@ -12,8 +12,8 @@ import psutil
 from opentelemetry.trace import Span, SpanContext
 
 from ocr_otel import semconv
-from ocr_otel.recording import clock, sampling
-from ocr_otel.recording.batch_trace import Timing
+from ocr_otel.recording import sampling
+from ocr_otel.recording.rows import DURATION
 from ocr_otel.recording.summaries import LoopSummary, Totals
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.settings import Settings
@@ -24,7 +24,12 @@ SLOWEST_LINKED: Final = 5
 
 
 class Loop:
-    """An epoch, a validation, or the one loop of `validate`, `test` and `predict`."""
+    """An epoch, a validation, or the one loop of `validate`, `test` and `predict`.
+
+    Attributes:
+        counted: Whether the samples of its next batches are to be counted in them.
+        left: Where the batch path was when another loop interrupted this one.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,7 @@ class Loop:
         detector: sampling.SlowDetector,
         number: int,
         next_progress: int,
+        count_always: bool,
     ) -> None:
         self.stage = stage
         self.epoch = epoch
@@ -50,7 +56,10 @@ class Loop:
         self.every = sampling.stride(total_batches, self.budget)
         self.detector = detector
         self._slow_before = detector.found
-        self.timings: list[Timing] = []
+        self.counted = True
+        self._compared = 0
+        self._count_always = count_always
+        self.left = (False, -1, True)
         self.exemplars: list[ExemplarPoint] = []
         self.next_progress: float = next_progress if stage is Stage.TRAIN else math.inf
         self.nested_ns = 0
@@ -64,13 +73,24 @@ class Loop:
 
     def planned(self, batch_idx: int) -> Kept | None:
         """Say from its index alone why a batch is to be kept; None where it is not."""
-        every = self.every
-        if every and batch_idx % every and batch_idx >= sampling.FIRST_BATCHES:
-            return None
-        return sampling.planned(batch_idx, every, self.budget, self.unknown_length)
+        return sampling.planned(batch_idx, self.every, self.budget, self.unknown_length)
+
+    def next_planned(self, batch_idx: int) -> int:
+        """Return the index of the next batch that is to be kept for its index."""
+        return sampling.next_planned(batch_idx, self.every, self.budget, self.unknown_length)
+
+    def learn(self, agree: bool, number: int) -> None:
+        """Take note whether counted batches held the samples that their dataloader was asked for.
+
+        After some that did, only batches that are looked at anyway are counted; after one that did not, all are.
+        """
+        self._count_always = self._count_always or not agree
+        self._compared += number
+        self.counted = self._count_always or self._compared < sampling.FIRST_BATCHES
 
     def add(self, rows: npt.NDArray[np.int64], phases: dict[Phase, npt.NDArray[np.int64]]) -> None:
         """Add drained rows."""
+        self.detector.add(rows[:, DURATION])
         self._totals.add(rows, phases)
         if not math.isinf(self.next_progress):
             self._since_progress.add(rows, phases)
@@ -88,13 +108,15 @@ class Loop:
         self._kept.sort(key=lambda item: -item[0])
         return [context for _, context in self._kept[:SLOWEST_LINKED] if context.trace_flags.sampled]
 
-    def summary(self, now: int, hooks: list[clock.HookContext], skipped_steps: int) -> LoopSummary:
-        """Return what the loop adds up to, and take the totals of the hooks."""
-        slowest = max(hooks, key=lambda hook: hook.total, default=None)
-        name, took = (slowest.name, slowest.total) if slowest is not None and slowest.total else ("", 0)
-        if self.stage is Stage.TRAIN:
-            for hook in hooks:
-                hook.total = 0
+    def summary(self, now: int, slowest: tuple[str, int], skipped_steps: int) -> LoopSummary:
+        """Return what the loop adds up to.
+
+        Args:
+            now: Its end.
+            slowest: Name and nanoseconds of the callback or module hook that took most time.
+            skipped_steps: Optimiser steps that a gradient scaler skipped in it.
+        """
+        name, took = slowest
         return _summary(
             self, self._totals, now - self.start, self.detector.found - self._slow_before, name, took, skipped_steps
         )

@@ -14,8 +14,9 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Link, Span
 
 from ocr_otel import semconv
-from ocr_otel.recording import batch_trace, clock, ring, sampling
+from ocr_otel.recording import batch_trace, rows, sampling
 from ocr_otel.recording.batch_path import BatchPath
+from ocr_otel.recording.callback_times import CallbackTimes
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
@@ -57,6 +58,7 @@ class Recorder:
         self.instruments = Instruments(session, self._drain_from_exporter, self._costs)
         self._entries = -1
         self._hook_cost = 0
+        self._callbacks = CallbackTimes(self.path.journal)
 
     # --- the entry ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class Recorder:
         self._outer: list[Loop] = []
         self._done: list[LoopSummary] = []
         self._loops = -1
-        self._hooks: list[clock.HookContext] = []
+        self._callbacks = CallbackTimes(self.path.journal)
         self._detectors: dict[Stage, sampling.SlowDetector] = {}
         self._start = perf_counter_ns()
         self._offset = time.time_ns() - self._start
@@ -162,13 +164,23 @@ class Recorder:
 
     # --- epochs and validations ---------------------------------------------------------------------------------------
 
-    def begin_loop(self, stage: Stage, epoch: int, total_batches: float) -> None:
+    def begin_loop(
+        self,
+        stage: Stage,
+        epoch: int,
+        total_batches: float,
+        fetched_in_step: bool = False,
+        count_always: bool = False,
+    ) -> None:
         """Begin an epoch, a validation, or the one loop of `validate`, `test` and `predict`.
 
         Args:
             stage: Lightning's running stage.
             epoch: The epoch it is in.
             total_batches: Its batches; infinite when unknown.
+            fetched_in_step: Whether the module takes the iterator and fetches inside its step.
+            count_always: Whether the samples of each batch are to be counted in it, whatever its dataloader was asked
+                for.
         """
         now = perf_counter_ns()
         self.path.close_batch(now)
@@ -188,12 +200,12 @@ class Recorder:
             detector=self._detectors.setdefault(stage, sampling.SlowDetector(self._settings.slow_batch_ratio)),
             number=self._loops,
             next_progress=now + self._progress_ns,
+            count_always=count_always,
         )
-        self.path.settle()
         self._drain()
         if self.path.loop is not None:
             self._outer.append(self.path.loop)
-        self.path.loop = loop
+        self.path.enter_loop(loop, fetched_in_step)
         # Spans of the application inside batches that are not kept are dropped: they inherit an unsampled parent.
         root = loop.span.get_span_context()
         loop.token = attach(batch_trace.root_context(root.trace_id, root.span_id, sampled=False))
@@ -222,12 +234,13 @@ class Recorder:
         if loop is None:
             return None
         detach(loop.token)
-        self.path.settle()
         self._drain()
-        self.path.loop = outer = self._outer.pop() if self._outer else None
-        summary = loop.summary(now, self._hooks, skipped_steps)
+        outer = self._outer.pop() if self._outer else None
+        self.path.return_to_loop(outer)
+        summary = loop.summary(now, self._callbacks.slowest(), skipped_steps)
+        if loop.stage is Stage.TRAIN:
+            self._callbacks.forget()
         if outer is not None:
-            self.path.resumed()
             outer.nested_ns += now - loop.start
         self._done.append(summary)
         self.instruments.loop_done(loop.stage, summary.wall)
@@ -262,16 +275,6 @@ class Recorder:
 
     # --- what happens beside ------------------------------------------------------------------------------------------
 
-    def hook_context(self, code: int, name: str) -> clock.HookContext:
-        """Make a context for a callback or hook, whose total is compared with the others' at an epoch's end."""
-        context = clock.HookContext(self.path.clock, code, name)
-        self.compare(context)
-        return context
-
-    def compare(self, context: clock.HookContext) -> None:
-        """Compare a context's total with those of other hooks at an epoch's end."""
-        self._hooks.append(context)
-
     def checkpoint_saved(self, start: int, end: int, file: str, size: int | None) -> None:
         """A checkpoint was written; `size` is in bytes, None where unknown."""
         attributes: dict[str, Any] = {semconv.CHECKPOINT_FILE: file}
@@ -295,23 +298,31 @@ class Recorder:
     def _drain_from_exporter(self) -> None:
         if self.busy and os.getpid() == self.session.pid:
             self._drain()
+            loop = self.path.loop
+            if loop is not None and perf_counter_ns() > loop.next_progress:
+                # Spans are made by the training thread, at the end of the batch that runs.
+                self.path.attend_at = 0
 
     def _drain(self) -> None:
         with self._lock:
+            taken = rows.take(self.path.journal)
             loop = self.path.loop
-            if loop is None:
+            if taken is None or loop is None:
                 return
-            timings, loop.timings = loop.timings, []
-            if timings:
-                self.instruments.workers_done(loop.stage, timings)
-            rows = self.path.ring.take()
-            if not len(rows):
+            self._callbacks.add(taken.own)
+            loop.callbacks_between_ns += taken.between
+            if taken.workers:
+                self.instruments.workers_done(loop.stage, [timing for group in taken.workers for timing in group])
+            if not len(taken.batches):
                 return
+            if taken.agree is not None:
+                loop.learn(taken.agree, len(taken.batches))
             exemplars, loop.exemplars = loop.exemplars, []
-            phases = phase_nanoseconds(rows)
-            loop.add(rows, phases)
-            last_end = int(rows[-1, ring.START] + rows[-1, ring.DURATION])
-            self.instruments.batches_done(loop.stage, rows, phases, exemplars)
+            phases = phase_nanoseconds(taken.batches)
+            loop.add(taken.batches, phases)
+            self.path.renew_threshold()
+            last_end = int(taken.batches[-1, rows.START] + taken.batches[-1, rows.DURATION])
+            self.instruments.batches_done(loop.stage, taken.batches, phases, exemplars)
             self.instruments.epoch = loop.epoch
             self.instruments.last_batch_unix = self._unix(last_end) / 1e9
 

@@ -6,16 +6,21 @@ import math
 from collections import deque
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from ocr_otel.semconv import Kept
 
 FIRST_BATCHES: Final = 3
 """Batches kept at the start of each epoch, where workers start and memory is allocated."""
 WINDOW: Final = 64
 """Batches in the running median: long enough to be stable, short enough to follow a change of the training."""
-MEDIAN_EVERY: Final = 16
-"""The median is renewed this often, and not before this many batches: sorting costs 3 µs."""
+MIN_BATCHES: Final = 16
+"""There is no median of fewer batches."""
 MIN_EXCESS_NS: Final = 1_000_000
 """A slow batch loses at least a millisecond; below that the ratio only shows the scheduler's noise."""
+NEVER: Final = 1 << 62
+"""Later than any index and any time in nanoseconds."""
 SLOW_BURST: Final = 20
 """Slow batches kept in a row before the rate limit bites."""
 SLOW_REFILL_NS: Final = 5_000_000_000
@@ -61,6 +66,21 @@ def planned(batch_idx: int, every: int, budget: int, unknown_length: bool) -> Ke
     return Kept.REGULAR if every and batch_idx % every == 0 else None
 
 
+def next_planned(batch_idx: int, every: int, budget: int, unknown_length: bool) -> int:
+    """Return the next index after `batch_idx` at which `planned` keeps a batch; `NEVER` where there is none."""
+    following = batch_idx + 1
+    if following < min(FIRST_BATCHES, budget):
+        return following
+    if not unknown_length:
+        return (following + every - 1) // every * every if every else NEVER
+    if budget <= FIRST_BATCHES:
+        return NEVER
+    while planned(following, every, budget, unknown_length) is None:
+        step = 1 << (following // max(1, budget // 2)).bit_length()
+        following = (following // step + 1) * step
+    return following
+
+
 class SlowDetector:
     """Finds batches much slower than the running median, and limits how many are kept.
 
@@ -70,30 +90,24 @@ class SlowDetector:
         found: Slow batches so far, kept or not.
     """
 
-    __slots__ = ("_count", "_ratio", "_recent", "_refilled", "_tokens", "found", "median", "threshold")
+    __slots__ = ("_ratio", "_recent", "_refilled", "_tokens", "found", "median", "threshold")
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
         self._recent: deque[int] = deque(maxlen=WINDOW)
-        self._count = 0
         self._tokens = float(SLOW_BURST)
         self._refilled = 0
         self.threshold: float = math.inf
         self.median = 0
         self.found = 0
 
-    def is_slow(self, duration: int) -> bool:
-        """Take one batch's duration in nanoseconds and say whether it is slow."""
-        slow = duration > self.threshold
-        self._recent.append(duration)
-        self._count = count = self._count + 1
-        if not count % MEDIAN_EVERY:
+    def add(self, durations: npt.NDArray[np.int64]) -> None:
+        """Take the durations of further batches, in nanoseconds, and renew median and threshold."""
+        self._recent.extend(durations[-WINDOW:].tolist())
+        if len(self._recent) >= MIN_BATCHES:
             recent = sorted(self._recent)
             self.median = recent[len(recent) // 2]
             self.threshold = max(self.median * self._ratio, self.median + MIN_EXCESS_NS)
-        if slow:
-            self.found += 1
-        return slow
 
     def may_keep(self, now: int) -> bool:
         """Take one from the allowance of slow batches; `now` is a monotonic time in nanoseconds."""

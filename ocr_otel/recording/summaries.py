@@ -8,18 +8,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ocr_otel.recording import clock, ring
+from ocr_otel.recording import journal
+from ocr_otel.recording import rows as columns
 from ocr_otel.semconv import Phase, Stage
 
-CODE_OF_PHASE: Final = {
-    Phase.FETCH: clock.FETCH,
-    Phase.TRANSFER: clock.TRANSFER,
-    Phase.FORWARD: clock.FORWARD,
-    Phase.BACKWARD: clock.BACKWARD,
-    Phase.OPTIMIZER: clock.OPTIMIZER,
-    Phase.CALLBACKS: clock.CALLBACKS,
+PART_OF_PHASE: Final = {
+    Phase.FETCH: journal.FETCH,
+    Phase.TRANSFER: journal.TRANSFER,
+    Phase.FORWARD: journal.FORWARD,
+    Phase.BACKWARD: journal.BACKWARD,
+    Phase.OPTIMIZER: journal.OPTIMIZER,
+    Phase.CALLBACKS: journal.CALLBACKS,
 }
-"""The phases that contexts measure; `loop` has no code, it is what the others leave."""
+"""The phases that contexts measure; `loop` is none, it is what the others leave."""
 _GROWTH: Final = 1.01
 _SMALLEST: Final = 1e-6
 _EDGES: Final = _SMALLEST * _GROWTH ** np.arange(2400)
@@ -27,9 +28,9 @@ _EDGES: Final = _SMALLEST * _GROWTH ** np.arange(2400)
 
 
 def phase_nanoseconds(rows: npt.NDArray[np.int64]) -> dict[Phase, npt.NDArray[np.int64]]:
-    """Return the nanoseconds of each phase in rows of a `BatchRing`; Lightning's loop is what the others leave."""
-    found = {phase: rows[:, ring.PHASES + code] for phase, code in CODE_OF_PHASE.items()}
-    found[Phase.LOOP] = np.maximum(0, rows[:, ring.DURATION] - rows[:, ring.PHASES :].sum(axis=1))
+    """Return the nanoseconds of each phase in rows of a `rows`; Lightning's loop is what the others leave."""
+    found = {phase: rows[:, columns.PARTS + part] for phase, part in PART_OF_PHASE.items()}
+    found[Phase.LOOP] = np.maximum(0, rows[:, columns.DURATION] - rows[:, columns.PARTS :].sum(axis=1))
     return found
 
 
@@ -122,10 +123,10 @@ class Totals:
     histogram: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(_EDGES) + 1, dtype=np.int64))
 
     def add(self, rows: npt.NDArray[np.int64], phases: dict[Phase, npt.NDArray[np.int64]]) -> None:
-        """Add rows of a `BatchRing` and what `phase_nanoseconds` made of them."""
-        durations = rows[:, ring.DURATION]
+        """Add rows of a `rows` and what `phase_nanoseconds` made of them."""
+        durations = rows[:, columns.DURATION]
         self.batches += len(rows)
-        self.samples += int(rows[:, ring.SAMPLES].sum())
+        self.samples += int(rows[:, columns.SAMPLES].sum())
         self.nanoseconds += int(durations.sum())
         self.longest = max(self.longest, int(durations.max()))
         for phase, nanoseconds in phases.items():

@@ -24,6 +24,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from ocr_otel import __version__, semconv
 from ocr_otel.settings import Settings
+from ocr_otel.telemetry.children import child_spans
 from ocr_otel.telemetry.deliverer import Deliverer
 from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
 from ocr_otel.telemetry.guards import CountingProcessor, GuardedMetricExporter, GuardedSpanExporter, Losses
@@ -64,6 +65,7 @@ class Session:
     Attributes:
         identity: Which process of which run.
         tracer: Makes our spans.
+        child_span: Makes those that are over already.
         meter: Makes our instruments.
         directory: Where this rank's files are written; None when telemetry goes elsewhere.
         losses: What was made and not delivered.
@@ -103,6 +105,7 @@ class Session:
             metrics.set_meter_provider(meter_provider)
         self._flush_metrics = meter_provider.force_flush
         self.tracer = tracer_provider.get_tracer(semconv.SCOPE, __version__)
+        self.child_span = child_spans(self.tracer, self._tracer_provider)
         self.meter = meter_provider.get_meter(semconv.SCOPE, __version__)
         atexit.register(self.shutdown)
 

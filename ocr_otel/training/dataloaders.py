@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from ocr_otel.recording.batch_trace import Timing
+from ocr_otel.recording.journal import Timing
 from ocr_otel.training.worker import Envelope, ReportingFetcher, WorkerInit
 
 Sink = Callable[[Timing], None]

@@ -13,13 +13,14 @@ from ocr_otel.telemetry import session_for_process
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import describe_loader, describe_trainer
+from ocr_otel.training.fetching import fetched_in_step
 from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
 from ocr_otel.training.logged import logged_values
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam
 from ocr_otel.training.strategy_seam import StrategySeam
-from ocr_otel.training.train_batches import train_batches
+from ocr_otel.training.train_batch import TrainBatch
 
 Present = Callable[[EntrySummary], None]
 """Shows a person what a finished entry was like."""
@@ -100,7 +101,7 @@ class TrainingHooks:
             self._judge,
         )
         self._recorder = recorder
-        contexts = Contexts(recorder, module, train_batches(trainer, recorder.path, self._batch_size), self.failed)
+        contexts = Contexts(recorder, module, TrainBatch(trainer, self._batch_size), self.failed)
         self._profiler = ProfilerSeam(trainer.profiler, contexts)
         self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)
 
@@ -149,7 +150,13 @@ class TrainingHooks:
         """An epoch begins, and so the one before is over."""
         if self._recorder is not None:
             self._end_epoch(trainer, pl_module)
-            self._recorder.begin_loop(Stage.TRAIN, trainer.current_epoch, trainer.num_training_batches)
+            self._recorder.begin_loop(
+                Stage.TRAIN,
+                trainer.current_epoch,
+                trainer.num_training_batches,
+                fetched_in_step=fetched_in_step(trainer),
+                count_always=self._batch_size is not find_batch_size,
+            )
             self._in_epoch = True
 
     @guarded
@@ -171,7 +178,9 @@ class TrainingHooks:
     def _begin_evaluation(self, trainer: Any, stage: Stage, batches: Any) -> None:
         if self._recorder is not None:
             total = sum(batches) if isinstance(batches, list) else batches
-            self._recorder.begin_loop(stage, trainer.current_epoch, float(total))
+            self._recorder.begin_loop(
+                stage, trainer.current_epoch, float(total), fetched_in_step=fetched_in_step(trainer)
+            )
 
     def _end_evaluation(self, trainer: Any) -> None:
         if self._recorder is not None:

@@ -14,13 +14,15 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Final
 
-from ocr_otel.recording import Recorder, clock
-from ocr_otel.recording.clock import HookContext, NullContext, PhaseContext
+from ocr_otel.recording import BatchPath, Recorder, journal
+from ocr_otel.recording.batch_path import TrainBatchContext
+from ocr_otel.recording.journal import NullContext, TimedContext
+from ocr_otel.training.train_batch import TrainBatch
 
 Failed = Callable[[str, Exception], None]
 
 _NULL: Final = NullContext()
-_STEPS: Final = frozenset({"validation_step", "test_step", "predict_step"})
+_STEPS: Final = frozenset({"training_step", "validation_step", "test_step", "predict_step"})
 _NESTED: Final = frozenset({"on_after_batch_transfer", "on_before_zero_grad", "on_before_optimizer_step"})
 """Hooks that Lightning calls inside the transfer or the optimiser's step, and that belong to it."""
 _BOUNDARY: Final = "on_validation_model_zero_grad"
@@ -28,54 +30,7 @@ _BOUNDARY: Final = "on_validation_model_zero_grad"
 _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
 
 
-class _FetchContext(PhaseContext):
-    """Waiting for data, which is also where one batch ends and the next begins."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder.path.clock, clock.FETCH)
-        self._path = recorder.path
-
-    def __enter__(self) -> None:
-        now = perf_counter_ns()
-        path = self._path
-        if not path.in_step:
-            path.fetch_begins(now)
-        record = self._clock
-        self._outer = record.nested
-        record.nested = 0
-        self._start = now
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        if self._path.arrived:
-            self._path.fetch_ends()
-
-
-class _TrainingStepContext(PhaseContext):
-    """The training step, in which a module that takes the iterator itself fetches its data."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder.path.clock, clock.FORWARD)
-        self._path = recorder.path
-
-    def __enter__(self) -> None:
-        self._path.in_step = True
-        super().__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        self._path.in_step = False
-
-
-class SaveContext(HookContext):
+class SaveContext(TimedContext):
     """Saving a checkpoint, from gathering the state on.
 
     Attributes:
@@ -85,12 +40,12 @@ class SaveContext(HookContext):
     __slots__ = ("since",)
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder.path.clock, clock.CHECKPOINT, "save_checkpoint")
+        super().__init__(recorder.path.journal, journal.CHECKPOINT, "save_checkpoint")
         self.since = 0
 
     def __enter__(self) -> None:
         super().__enter__()
-        self.since = self._start
+        self.since = perf_counter_ns()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -99,34 +54,13 @@ class SaveContext(HookContext):
         self.since = 0
 
 
-class _BatchStartContext(HookContext):
-    """The module's `on_train_batch_start`, at which the batch is on its device.
-
-    A hook of ours would tell the same for 15 µs more a batch, with the cost of Lightning's call of it.
-    """
-
-    __slots__ = ("_begins", "_failed", "_measured")
-
-    def __init__(self, record: clock.BatchClock, name: str, begins: Callable[[], None], failed: Failed) -> None:
-        super().__init__(record, clock.CALLBACKS, name)
-        self._begins = begins
-        self._failed = failed
-
-    def __enter__(self) -> None:
-        try:
-            self._begins()
-        except Exception as error:
-            self._failed("batch_start", error)
-        super().__enter__()
-
-
 class _EndContext(NullContext):
     """An action whose beginning (or end) closes the batch that runs."""
 
     __slots__ = ("_at_enter", "_path")
 
-    def __init__(self, recorder: Recorder, at_enter: bool) -> None:
-        self._path = recorder.path
+    def __init__(self, path: BatchPath, at_enter: bool) -> None:
+        self._path = path
         self._at_enter = at_enter
 
     def __enter__(self) -> None:
@@ -149,19 +83,17 @@ class Contexts(dict[str, AbstractContextManager[None]]):
     Args:
         recorder: Where the times go.
         module: The LightningModule; hooks that it does not override are not measured apart.
-        train_batch_begins: Tells the recorder of a training batch that is on its device.
+        batch: The training batch that runs.
         failed: Called with what fails on our side.
     """
 
-    def __init__(
-        self, recorder: Recorder, module: object, train_batch_begins: Callable[[], None], failed: Failed
-    ) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, module: object, batch: TrainBatch, failed: Failed) -> None:
+        self._path = recorder.path
         self._module_class = type(module)
-        self._train_batch_begins = train_batch_begins
+        self._batch = batch
         self._failed = failed
-        self.optimizer = PhaseContext(recorder.path.clock, clock.OPTIMIZER)
-        self.backward = PhaseContext(recorder.path.clock, clock.BACKWARD)
+        self.optimizer = self._timed(journal.OPTIMIZER)
+        self.backward = self._timed(journal.BACKWARD)
         self.save_checkpoint = SaveContext(recorder)
 
     def __missing__(self, action: str) -> AbstractContextManager[None]:
@@ -169,12 +101,14 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         context = self[action] = self._make(action)
         return context
 
+    def _timed(self, part: int, name: str = "") -> TimedContext:
+        return TimedContext(self._path.journal, part, name)
+
     def _make(self, action: str) -> AbstractContextManager[None]:
-        recorder = self._recorder
         if action.endswith("_next"):
-            return _FetchContext(recorder)
+            return self._path.fetch
         if action == "run_training_epoch":
-            return _EndContext(recorder, at_enter=False)
+            return _EndContext(self._path, at_enter=False)
         if action == "optimizer_step":
             return self.optimizer
         if action == "save_checkpoint":
@@ -189,7 +123,7 @@ class Contexts(dict[str, AbstractContextManager[None]]):
             case "LightningModule":
                 return self._module(hook, owner)
             case "Callback":
-                return recorder.hook_context(clock.CALLBACKS, callback_name(owner))
+                return self._timed(journal.CALLBACKS, callback_name(owner))
         return _NULL
 
     def _overrides(self, hook: str) -> bool:
@@ -198,33 +132,28 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         return defined is not None and not defined.__module__.startswith(("lightning.", "pytorch_lightning."))
 
     def _strategy(self, hook: str) -> AbstractContextManager[None]:
-        if hook == "training_step":
-            return _TrainingStepContext(self._recorder)
         if hook in _STEPS:
-            return PhaseContext(self._recorder.path.clock, clock.FORWARD)
+            return self._timed(journal.FORWARD)
         if hook == "backward":
             return self.backward
         if hook == "batch_to_device":
-            return PhaseContext(self._recorder.path.clock, clock.TRANSFER)
+            return self._timed(journal.TRANSFER)
         return _NULL
 
     def _module(self, hook: str, owner: str) -> AbstractContextManager[None]:
         if hook == "optimizer_step":
-            return PhaseContext(self._recorder.path.clock, clock.OPTIMIZER)
+            return self._timed(journal.OPTIMIZER)
         if hook == _BOUNDARY:
-            return _EndContext(self._recorder, at_enter=True)
+            return _EndContext(self._path, at_enter=True)
         if hook in _NESTED:
             return _NULL
         if hook == "on_train_batch_start":
-            context = _BatchStartContext(
-                self._recorder.path.clock, f"{owner}.{hook}", self._train_batch_begins, self._failed
-            )
-            self._recorder.compare(context)
-            return context
+            own = self._timed(journal.CALLBACKS, f"{owner}.{hook}") if self._overrides(hook) else _NULL
+            return TrainBatchContext(self._path, self._batch.index, self._batch.samples, own, self._failed)
         if hook == "on_before_batch_transfer" and self._overrides(hook):
-            return HookContext(self._recorder.path.clock, clock.TRANSFER, hook)
+            return self._timed(journal.TRANSFER, hook)
         if hook == "lr_scheduler_step" or (hook.startswith("on_") and self._overrides(hook)):
-            return self._recorder.hook_context(clock.CALLBACKS, f"{owner}.{hook}")
+            return self._timed(journal.CALLBACKS, f"{owner}.{hook}")
         return _NULL
 
 

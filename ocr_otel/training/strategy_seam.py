@@ -28,7 +28,7 @@ class StrategySeam:
         self._recorder = recorder
         self._contexts = contexts
         self._failed = failed
-        self._loaders = DataLoaderSeam(recorder.path.arrived.append)
+        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append)
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0

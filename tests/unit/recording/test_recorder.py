@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 from time import perf_counter_ns, sleep
 
+from opentelemetry.trace.span import INVALID_SPAN_CONTEXT
+
 from ocr_otel import semconv
-from ocr_otel.recording import Recorder, clock
+from ocr_otel.recording import Recorder, journal
+from ocr_otel.recording.batch_path import TrainBatchContext
+from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
 from ocr_otel.semconv import Outcome, Stage
 
@@ -18,8 +22,8 @@ def begin(recorder: Recorder) -> None:
 
 
 def batch(recorder: Recorder, index: int, seconds: float = 0.0) -> None:
-    recorder.path.fetch_begins(perf_counter_ns())
-    recorder.path.fetch_ends()
+    with recorder.path.fetch:
+        pass
     recorder.path.batch_begins(index, None, 4)
     sleep(seconds)
 
@@ -104,8 +108,8 @@ def test_a_fetch_that_finds_the_end_is_no_batch(memory) -> None:
     begin(recorder)
     recorder.begin_loop(Stage.TRAIN, 0, float("inf"))
     batch(recorder, 0)
-    recorder.path.fetch_begins(perf_counter_ns())
-    recorder.path.fetch_ends()
+    with recorder.path.fetch:
+        pass
     summary = recorder.end_loop({})
     assert summary is not None
     assert summary.batches == 1
@@ -130,7 +134,7 @@ def test_callbacks_between_batches_are_callbacks_of_the_epoch_and_not_nameless(m
     recorder = memory.recorder()
     begin(recorder)
     recorder.begin_loop(Stage.TRAIN, 0, 2)
-    between = recorder.hook_context(clock.CALLBACKS, "ModelCheckpoint")
+    between = TimedContext(recorder.path.journal, journal.CALLBACKS, "ModelCheckpoint")
     batch(recorder, 0)
     batch(recorder, 1)
     recorder.path.close_batch(perf_counter_ns())
@@ -159,12 +163,12 @@ def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_
     path = recorder.path
 
     def fetch(worker: int) -> None:
-        path.fetch_begins(perf_counter_ns())
-        now = perf_counter_ns()
-        path.arrived.append((worker, 1, now, now, now, 4, None, None))
-        path.fetch_ends()
+        with path.fetch:
+            now = perf_counter_ns()
+            path.journal.arrived.append((worker, 1, now, now, now, 4, None, None))
 
-    fetch(10)
+    now = perf_counter_ns()
+    path.journal.arrived.append((10, 1, now, now, now, 4, None, None))  # before the loop, and not told as a fetch
     fetch(11)
     path.batch_begins(0, None, 4)
     path.interrupted(perf_counter_ns())
@@ -188,3 +192,62 @@ def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_
         (semconv.VALIDATION_BATCH, 0): [20],
         (semconv.TRAIN_BATCH, 1): [11],
     }
+
+
+def test_what_a_kept_batch_costs_is_no_batchs_time(memory, monkeypatch) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 3)
+    monkeypatch.setattr("ocr_otel.recording.batch_trace.emit", lambda *_: sleep(0.02) or INVALID_SPAN_CONTEXT)
+    for index in range(3):
+        batch(recorder, index)
+    summary = recorder.end_loop({})
+    assert summary is not None
+    assert summary.batches == 3
+    assert summary.longest < 0.02
+    assert summary.wall >= 0.04
+    recorder.end_entry(Outcome.COMPLETED)
+
+
+def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 1000)
+    counted: list[int] = []
+    path = recorder.path
+    running = 0
+
+    def samples() -> int:
+        counted.append(running)
+        return 4 if running < 500 else 5
+
+    context = TrainBatchContext(path, lambda: running, samples, NullContext(), lambda cause, error: None)
+    for running in range(1000):  # noqa: B007
+        with path.fetch:
+            path.journal.arrived.append((0, 1, 1, 2, 3, 4, None, None))
+        with context:
+            pass
+    summary = recorder.end_loop({})
+    assert summary is not None
+    # Agreement is found at the first drain; from then on only batches that are kept are counted.
+    assert 20 < len([index for index in counted if index < 500]) < 150
+    # The disagreement from batch 500 on is found at the first that is kept; then each one is counted.
+    assert counted[-490:] == list(range(510, 1000))
+    assert 4500 - 20 <= summary.samples <= 4500
+    recorder.end_entry(Outcome.COMPLETED)
+
+
+def test_a_failure_of_ours_at_a_batchs_start_stays_with_us(memory) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 10)
+    failures: list[str] = []
+    context = TrainBatchContext(
+        recorder.path, lambda: 0, lambda: 1 // 0, NullContext(), lambda cause, error: failures.append(cause)
+    )
+    with recorder.path.fetch:
+        pass
+    with context:
+        pass
+    assert failures == ["batch_start"]
+    recorder.end_entry(Outcome.COMPLETED)

@@ -2,9 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from ocr_otel.recording.sampling import MIN_EXCESS_NS, SLOW_BURST, SlowDetector, planned, stride
+from ocr_otel.recording.sampling import (
+    MIN_EXCESS_NS,
+    NEVER,
+    SLOW_BURST,
+    SlowDetector,
+    next_planned,
+    planned,
+    stride,
+)
 from ocr_otel.semconv import Kept
 
 MS = 1_000_000
@@ -45,34 +54,43 @@ def test_an_epoch_of_unknown_length_thins_out_as_it_grows() -> None:
     assert len(kept(math.inf, 200, 1_000_000)) < 800
 
 
+@pytest.mark.parametrize("total", [5, 200, 201, 5_000, math.inf])
+@pytest.mark.parametrize("budget", [0, 1, 3, 4, 10, 200])
+def test_the_next_planned_batch_is_the_one_that_asking_for_each_finds(total: float, budget: int) -> None:
+    every, unknown = stride(total, budget), math.isinf(total)
+    for index in range(3_000):
+        found = next_planned(index, every, budget, unknown)
+        following = (later for later in range(index + 1, index + 600) if planned(later, every, budget, unknown))
+        assert found == next(following, found if found >= index + 600 else "too early")
+        if found >= index + 600:
+            assert found == NEVER or planned(found, every, budget, unknown)
+
+
 def detector_after(durations: list[int], ratio: float = 2.0) -> SlowDetector:
     detector = SlowDetector(ratio)
-    for duration in durations:
-        detector.is_slow(duration)
+    for start in range(0, len(durations), 48):
+        detector.add(np.array(durations[start : start + 48]))
     return detector
 
 
 def test_nothing_is_slow_before_there_is_a_median() -> None:
-    detector = SlowDetector(2.0)
-    assert not any(detector.is_slow(duration) for duration in [1 * MS, 500 * MS, 9 * MS])
+    assert detector_after([1 * MS] * 15).threshold == math.inf
 
 
 def test_a_batch_of_three_times_the_median_is_slow() -> None:
     detector = detector_after([10 * MS] * 16)
-    assert detector.is_slow(30 * MS)
-    assert not detector.is_slow(19 * MS)
-    assert detector.found == 1
+    assert detector.median == 10 * MS
+    assert detector.threshold == 20 * MS
 
 
 def test_noise_of_tiny_batches_is_not_slow() -> None:
     detector = detector_after([100_000] * 16)
-    assert not detector.is_slow(100_000 + MIN_EXCESS_NS)
-    assert detector.is_slow(100_001 + MIN_EXCESS_NS)
+    assert detector.threshold == 100_000 + MIN_EXCESS_NS
 
 
 def test_the_median_follows_a_change_of_the_training() -> None:
     detector = detector_after([10 * MS] * 64 + [50 * MS] * 64)
-    assert not detector.is_slow(60 * MS)
+    assert detector.threshold == 100 * MS
 
 
 def test_slow_batches_are_kept_at_a_limited_rate() -> None:

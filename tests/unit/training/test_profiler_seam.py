@@ -1,38 +1,30 @@
 """Lightning's action names are understood once; the profiler is left as it was."""
 
+from collections.abc import Iterator
+from time import perf_counter_ns
+
 import pytest
 from lightning.pytorch import LightningModule
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 
-from ocr_otel.recording import clock
-from ocr_otel.recording.clock import BatchClock, HookContext
+from ocr_otel import semconv
+from ocr_otel.recording import Recorder, journal
+from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
 
 
-class Path:
-    """Notes what it is told."""
+class Batch:
+    """The batch that runs; counts how often it is asked for its index."""
 
     def __init__(self) -> None:
-        self.clock = BatchClock()
-        self.told: list[str] = []
-        self.arrived: list[int] = []
-        self.in_step = False
+        self.asked = 0
 
-    def __getattr__(self, name: str):
-        return lambda *arguments: self.told.append(name)
+    def index(self) -> int:
+        self.asked += 1
+        return 0
 
-
-class Recorder:
-    """As much of a recorder as the seam needs."""
-
-    def __init__(self) -> None:
-        self.path = Path()
-
-    def hook_context(self, code: int, name: str) -> HookContext:
-        return HookContext(self.path.clock, code, name)
-
-    def compare(self, context: HookContext) -> None:
-        pass
+    def samples(self) -> int:
+        return 1
 
 
 class Model(LightningModule):
@@ -45,81 +37,82 @@ class Model(LightningModule):
         pass
 
 
-def contexts_of(recorder: Recorder, begins=lambda: None, failed=None) -> Contexts:
-    return Contexts(recorder, Model(), begins, failed or (lambda cause, error: pytest.fail(cause)))  # type: ignore[arg-type]
+def contexts_of(recorder: Recorder, batch: Batch | None = None) -> Contexts:
+    return Contexts(recorder, Model(), batch or Batch(), lambda cause, error: pytest.fail(cause))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def recorder(memory) -> Iterator[Recorder]:
+    recorder = memory.recorder()
+    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 0, lambda epochs, wall: {})
+    yield recorder
+    recorder.end_entry(Outcome.COMPLETED)
 
 
 @pytest.mark.parametrize(
-    ("action", "code"),
+    ("action", "part"),
     [
-        ("[Strategy]SingleDeviceStrategy.training_step", clock.FORWARD),
-        ("[Strategy]DDPStrategy.validation_step", clock.FORWARD),
-        ("[Strategy]DDPStrategy.predict_step", clock.FORWARD),
-        ("[Strategy]SingleDeviceStrategy.backward", clock.BACKWARD),
-        ("[Strategy]SingleDeviceStrategy.batch_to_device", clock.TRANSFER),
+        ("[Strategy]SingleDeviceStrategy.training_step", journal.FORWARD),
+        ("[Strategy]DDPStrategy.validation_step", journal.FORWARD),
+        ("[Strategy]DDPStrategy.predict_step", journal.FORWARD),
+        ("[Strategy]SingleDeviceStrategy.backward", journal.BACKWARD),
+        ("[Strategy]SingleDeviceStrategy.batch_to_device", journal.TRANSFER),
         ("[LightningModule]Model.transfer_batch_to_device", None),
-        ("[LightningModule]Model.optimizer_step", clock.OPTIMIZER),
-        ("[LightningModule]Model.on_before_batch_transfer", clock.TRANSFER),
+        ("[LightningModule]Model.optimizer_step", journal.OPTIMIZER),
+        ("[LightningModule]Model.on_before_batch_transfer", journal.TRANSFER),
         ("[LightningModule]Model.configure_gradient_clipping", None),
-        ("[LightningModule]Model.on_train_batch_end", clock.CALLBACKS),
-        ("[LightningModule]Model.on_train_batch_start", clock.CALLBACKS),
-        ("[LightningModule]Model.lr_scheduler_step", clock.CALLBACKS),
-        ("[Callback]ModelCheckpoint{'monitor': 'a.b', 'mode': 'min'}.on_train_batch_end", clock.CALLBACKS),
-        ("[_TrainingEpochLoop].train_dataloader_next", clock.FETCH),
-        ("[_EvaluationLoop].val_next", clock.FETCH),
-        ("[_PredictionLoop].predict_next", clock.FETCH),
-        ("save_checkpoint", clock.CHECKPOINT),
-        ("optimizer_step", clock.OPTIMIZER),
+        ("[LightningModule]Model.on_train_batch_end", journal.CALLBACKS),
+        ("[LightningModule]Model.on_train_batch_start", None),
+        ("[LightningModule]Model.lr_scheduler_step", journal.CALLBACKS),
+        ("[Callback]ModelCheckpoint{'monitor': 'a.b', 'mode': 'min'}.on_train_batch_end", journal.CALLBACKS),
+        ("[_TrainingEpochLoop].train_dataloader_next", journal.FETCH),
+        ("[_EvaluationLoop].val_next", journal.FETCH),
+        ("[_PredictionLoop].predict_next", journal.FETCH),
+        ("save_checkpoint", journal.CHECKPOINT),
+        ("optimizer_step", journal.OPTIMIZER),
         ("[Strategy]SingleDeviceStrategy.on_train_batch_start", None),
         ("run_training_batch", None),
         ("[LightningDataModule]Data.setup", None),
         ("a user's own action", None),
     ],
 )
-def test_each_action_has_its_code(action: str, code: int | None) -> None:
-    recorder = Recorder()
+def test_each_action_is_the_part_that_it_is(recorder: Recorder, action: str, part: int | None) -> None:
     contexts = contexts_of(recorder)
     with contexts[action]:
         pass
-    spent = [index for index, took in enumerate(recorder.path.clock.exclusive) if took > 0]
-    assert spent == ([] if code is None else [code])
+    row = recorder.path.journal.current(perf_counter_ns())
+    assert [index for index, took in enumerate(row.parts) if took > 0] == ([] if part is None else [part])
     assert contexts[action] is contexts[action]
 
 
-def test_a_validation_closes_the_batch_that_runs() -> None:
-    recorder = Recorder()
+def test_a_validation_closes_the_batch_that_runs(recorder: Recorder) -> None:
+    before = perf_counter_ns()
     with contexts_of(recorder)["[LightningModule]Model.on_validation_model_zero_grad"]:
         pass
-    assert recorder.path.told == ["interrupted"]
+    assert recorder.path.interrupted_at > before
 
 
-def test_a_training_batch_begins_where_the_module_is_told_of_it() -> None:
-    begun: list[str] = []
-    with contexts_of(Recorder(), lambda: begun.append("batch"))["[LightningModule]Model.on_train_batch_start"]:
-        assert begun == ["batch"]
+def test_a_training_batch_begins_where_the_module_is_told_of_it(recorder: Recorder) -> None:
+    batch = Batch()
+    recorder.begin_loop(Stage.TRAIN, 0, 5)
+    with contexts_of(recorder, batch)["[LightningModule]Model.on_train_batch_start"]:
+        assert batch.asked == 1
+        assert recorder.path.journal.current(perf_counter_ns()).mark
 
 
-def test_a_failure_of_ours_at_the_batchs_start_stays_with_us() -> None:
-    failures: list[str] = []
-    contexts = contexts_of(Recorder(), lambda: 1 / 0, lambda cause, error: failures.append(cause))
-    with contexts["[LightningModule]Model.on_train_batch_start"]:
-        pass
-    assert failures == ["batch_start"]
-
-
-def test_data_that_the_step_itself_fetches_ends_no_batch() -> None:
-    recorder = Recorder()
+def test_data_that_the_step_itself_fetches_ends_no_batch(recorder: Recorder) -> None:
     contexts = contexts_of(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 5, fetched_in_step=True)
+    begun = recorder.path.journal.current(perf_counter_ns()).start
     with contexts["[Strategy]S.training_step"], contexts["[_TrainingEpochLoop].train_dataloader_next"]:
         pass
-    assert recorder.path.told == []
-    with contexts["[_TrainingEpochLoop].train_dataloader_next"]:
-        pass
-    assert recorder.path.told == ["fetch_begins"]
+    row = recorder.path.journal.current(perf_counter_ns())
+    assert row.start == begun
+    assert [part for part, _, _ in row.intervals] == [journal.FETCH, journal.FORWARD]
 
 
-def test_saving_a_checkpoint_is_open_from_the_gathering_of_its_state_on() -> None:
-    contexts = contexts_of(Recorder())
+def test_saving_a_checkpoint_is_open_from_the_gathering_of_its_state_on(recorder: Recorder) -> None:
+    contexts = contexts_of(recorder)
     assert contexts.save_checkpoint.since == 0
     with contexts["save_checkpoint"]:
         assert contexts.save_checkpoint.since > 0
@@ -127,22 +120,21 @@ def test_saving_a_checkpoint_is_open_from_the_gathering_of_its_state_on() -> Non
 
 
 @pytest.mark.parametrize("kind", [PassThroughProfiler, SimpleProfiler])
-def test_the_profiler_is_left_as_it_was(kind: type) -> None:
+def test_the_profiler_is_left_as_it_was(recorder: Recorder, kind: type) -> None:
     profiler = kind()
     before = dict(vars(profiler))
-    seam = ProfilerSeam(profiler, contexts_of(Recorder()))
+    seam = ProfilerSeam(profiler, contexts_of(recorder))
     with profiler.profile("[Strategy]S.training_step"):
         pass
     seam.remove()
     assert set(vars(profiler)) == set(before)
 
 
-def test_an_action_that_began_before_us_does_not_end_in_us() -> None:
+def test_an_action_that_began_before_us_does_not_end_in_us(recorder: Recorder) -> None:
     profiler = PassThroughProfiler()
-    recorder = Recorder()
     with profiler.profile("[Callback]OTelCallback.setup"):
         ProfilerSeam(profiler, contexts_of(recorder))
-    assert sum(recorder.path.clock.exclusive) == 0
+    assert sum(recorder.path.journal.current(perf_counter_ns()).parts) == 0
 
 
 def test_a_callback_is_named_by_its_class() -> None:

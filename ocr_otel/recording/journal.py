@@ -1,0 +1,227 @@
+"""The journal: what runs on the batch path writes a time and a code where it begins and ends, and nothing else.
+
+Between two batches the training step has emptied the processor's caches, so that on the batch path every object that
+is touched and every line of Python costs several times what it costs in a loop. So nothing is added up there: the
+journal is read later, for many batches at once (`rows`), or for one batch that is kept (`current`).
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from dataclasses import dataclass
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Final
+
+FETCH: Final = 0
+TRANSFER: Final = 1
+FORWARD: Final = 2
+BACKWARD: Final = 3
+OPTIMIZER: Final = 4
+CALLBACKS: Final = 5
+CHECKPOINT: Final = 6
+PARTS: Final = 7
+"""Number of parts that contexts measure. Lightning's own loop has none: it is what they leave of a batch."""
+NO_PART: Final = PARTS
+
+ROW_FETCH: Final = 0
+"""A row begins, with the wait for a batch's data."""
+ROW: Final = 1
+"""A row begins with nothing: what comes is no batch, or one whose data is fetched inside its step."""
+BATCH: Final = 2
+"""The row is a batch: it is on its device. Its samples are those that its dataloader was asked for."""
+COUNTED: Final = 3
+"""As `BATCH`, and its samples are the next in `Journal.samples`."""
+FIRST_CONTEXT: Final = 4
+EXIT: Final = 0x8000
+"""Added to a context's code where it ends."""
+
+Timing = tuple[int, int, int, int, int, int, int | None, int | None]
+"""What a dataloader did to make one batch: the fields of a `WorkerTiming`; most batches never need the names."""
+
+MAX_INTERVALS: Final = 48
+"""Intervals kept of one batch; a batch with more (many manual optimiser steps) keeps its times, not all its spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRow:
+    """The row that runs, decoded.
+
+    Attributes:
+        start: When it began, monotonic nanoseconds.
+        mark: `BATCH` or `COUNTED` where it is a batch, 0 where it is none.
+        parts: Nanoseconds by part, each context's own time alone.
+        intervals: Part, start and end, in the order of their ends, of contexts that have no name.
+    """
+
+    start: int
+    mark: int
+    parts: list[int]
+    intervals: list[tuple[int, int, int]]
+
+
+class Journal:
+    """Times and codes in the order in which they happened; one thread writes, and any may take what is complete.
+
+    Attributes:
+        times: Monotonic nanoseconds.
+        codes: What happened then: one of the codes above, a context's code, or that with `EXIT` added.
+        samples: Samples of batches marked `COUNTED`.
+        parts: Part by code.
+        names: Name by code; empty for what becomes a span of its own.
+        arrived: What dataloaders did, in the order of batches; None after what one fetch brought.
+        lock: Held by who reads.
+    """
+
+    __slots__ = ("_batches_end", "_groups_end", "arrived", "codes", "lock", "names", "parts", "samples", "times")
+
+    def __init__(self) -> None:
+        self.arrived: list[Timing | None] = []
+        self._batches_end = self._groups_end = 0
+        self.lock = threading.Lock()
+        self.times = array("q")
+        self.codes = array("H")
+        self.samples = array("q")
+        self.parts = [FETCH] + [NO_PART] * (FIRST_CONTEXT - 1)
+        self.names = [""] * FIRST_CONTEXT
+
+    def identify(self, part: int, name: str) -> int:
+        """Return a new context's code."""
+        self.parts.append(part)
+        self.names.append(name)
+        return len(self.parts) - 1
+
+    def forget(self, contexts: int) -> None:
+        """Begin anew, with the first so many contexts."""
+        with self.lock:
+            del self.samples[:], self.codes[:], self.times[:]
+            self.arrived.clear()
+            self._batches_end = self._groups_end = 0
+            del self.parts[FIRST_CONTEXT + contexts :], self.names[FIRST_CONTEXT + contexts :]
+
+    def write(self, now: int, code: int) -> None:
+        """Write that something happened; the time goes first, for a reader takes what has a code."""
+        self.times.append(now)
+        self.codes.append(code)
+
+    def cut(self, events: int, batches: int) -> list[list[Timing]]:
+        """Remove the first so many events and what dataloaders did for the first so many batches, and return that.
+
+        To be called with the lock held. Where it is not known what dataloaders did, fewer are returned.
+        """
+        del self.codes[:events], self.times[:events]
+        groups, end = _groups(self.arrived, 0, batches)
+        del self.arrived[:end]
+        self._batches_end = self._groups_end = 0
+        return groups
+
+    def workers_of_current(self) -> list[Timing]:
+        """Return what dataloaders did for the batch that runs."""
+        with self.lock:
+            row = self._row()
+            # Only what came since the last call is counted: a batch in six may be kept.
+            before = sum(ROW < code < FIRST_CONTEXT for code in self.codes[self._batches_end : row])
+            _, self._groups_end = _groups(self.arrived, self._groups_end, before)
+            self._batches_end = row
+            groups, _ = _groups(self.arrived, self._groups_end, 1)
+        return groups[0] if groups else []
+
+    def _row(self) -> int:
+        at = len(self.codes) - 1
+        while self.codes[at] > ROW:
+            at -= 1
+        return at
+
+    def current(self, now: int) -> CurrentRow:
+        """Decode the row that runs up to `now`."""
+        with self.lock:
+            row = self._row()
+            codes, times = self.codes[row:], self.times[row:]
+        own = [0] * (PARTS + 1)
+        intervals: list[tuple[int, int, int]] = []
+        open_: list[tuple[int, int]] = [(ROW_FETCH, times[0])] if codes[0] == ROW_FETCH else []
+        before = times[0]
+        mark = 0
+        for code, time in zip(codes[1:], times[1:], strict=False):
+            own[self.parts[open_[-1][0]] if open_ else NO_PART] += time - before
+            before = time
+            if code < FIRST_CONTEXT:
+                mark = code
+            elif not code & EXIT:
+                open_.append((code, time))
+            elif open_:
+                self._close(*open_.pop(), time, intervals)
+        own[self.parts[open_[-1][0]] if open_ else NO_PART] += now - before
+        while open_:
+            self._close(*open_.pop(), now, intervals)
+        return CurrentRow(times[0], mark, own[:PARTS], intervals)
+
+    def _close(self, code: int, start: int, end: int, intervals: list[tuple[int, int, int]]) -> None:
+        if not self.names[code] and len(intervals) < MAX_INTERVALS:
+            intervals.append((self.parts[code], start, end))
+
+
+class TimedContext:
+    """Writes its beginning and its end.
+
+    Args:
+        journal: Where to.
+        part: The part of the batch that it is.
+        name: What is measured, for people; empty for what becomes a span of its own.
+    """
+
+    __slots__ = ("_code", "_enter", "_exit", "_time")
+
+    def __init__(self, journal: Journal, part: int, name: str = "") -> None:
+        self._enter = journal.identify(part, name)
+        self._exit = self._enter | EXIT
+        self._time = journal.times.append
+        self._code = journal.codes.append
+
+    def __enter__(self) -> None:
+        self._time(perf_counter_ns())
+        self._code(self._enter)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._time(perf_counter_ns())
+        self._code(self._exit)
+
+
+class NullContext:
+    """For what is not measured apart: it belongs to the context around it, or to Lightning's loop."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def _groups(stream: list[Timing | None], start: int, number: int) -> tuple[list[list[Timing]], int]:
+    """Return at most so many groups of a stream in which None ends each, and where they end; empty ones are none."""
+    usual = stream[start : start + 2 * number]
+    if len(usual) == 2 * number and usual[1::2].count(None) == number and None not in usual[::2]:
+        # One dataloader, and no data fetched ahead: ten times as fast for the many batches of a drain.
+        return [[timing] for timing in usual[::2] if timing is not None], start + 2 * number
+    groups: list[list[Timing]] = []
+    group: list[Timing] = []
+    end = start
+    for at in range(start, len(stream)):
+        if len(groups) == number:
+            break
+        item = stream[at]
+        if item is not None:
+            group.append(item)
+            continue
+        end = at + 1
+        if group:
+            groups.append(group)
+            group = []
+    return groups, end
