@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ocr_otel import semconv
@@ -44,6 +45,7 @@ def present(summary: EntrySummary) -> None:
     from ocr_otel.report.card import CardFacts, render_card
 
     budget = total([budget_of(epoch) for epoch in summary.epochs], summary.wall)
+    budget = replace(budget, checkpoint=budget.checkpoint + summary.checkpoint_outside)
     batches = sum(epoch.batches for epoch in summary.epochs)
     longest = max(summary.epochs, key=lambda epoch: epoch.batches, default=None)
     render_card(

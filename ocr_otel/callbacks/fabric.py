@@ -8,6 +8,7 @@ from typing import Any
 from ocr_otel import semconv
 from ocr_otel.callbacks.binding import judge, present
 from ocr_otel.recording import Recorder, journal, recorder_for
+from ocr_otel.recording.contexts import FetchContext
 from ocr_otel.recording.journal import TimedContext
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
@@ -56,7 +57,7 @@ class FabricCallback:
         }
         recorder.begin_entry(semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge)
         self._recorder = recorder
-        self._fetch = recorder.path.fetch
+        self._fetch = FetchContext(recorder.path)
         self._step = TimedContext(recorder.path.journal, journal.FORWARD)
         self._waiting = False
         # Fabric's loops have no end of their own.

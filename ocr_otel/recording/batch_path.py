@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from types import TracebackType
 from typing import Any, Final
 
 from opentelemetry.context import attach, detach
@@ -12,7 +11,7 @@ from opentelemetry.trace import Link
 
 from ocr_otel.recording import batch_trace, ids, journal, sampling
 from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
-from ocr_otel.recording.journal import CurrentRow, Journal, NullContext, TimedContext, Timing
+from ocr_otel.recording.journal import CurrentRow, Journal, Timing
 from ocr_otel.recording.loop import Loop
 from ocr_otel.recording.summaries import PART_OF_PHASE
 from ocr_otel.semconv import Kept, Phase, Stage
@@ -34,7 +33,6 @@ class BatchPath:
 
     Attributes:
         journal: What contexts write.
-        fetch: The context of the wait for data.
         loop: The epoch or validation that runs; None between.
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
@@ -52,13 +50,12 @@ class BatchPath:
     __slots__ = (
         "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_gap", "_drain_idx", "_entry", "_global_step",
         "_ids", "_offset", "_planned", "_preset", "_progress", "_session", "attend_at", "batch_idx",
-        "counting", "drain_cost", "due_idx", "fetch", "fetched_in_step", "first_batch_at", "interrupted_at", "journal",
+        "counting", "drain_cost", "due_idx", "fetched_in_step", "first_batch_at", "interrupted_at", "journal",
         "loop", "span_cost", "threshold",
     )  # fmt: skip
 
     def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
         self.journal = Journal()
-        self.fetch = FetchContext(self)
         self.span_cost = 0
         self.drain_cost = 0
         self._session = session
@@ -88,7 +85,7 @@ class BatchPath:
         self._ids = (0, 0)
         self._context: Any = None
         self._ahead: list[Timing | None] = []
-        self.journal.forget(1)
+        self.journal.forget()
         self.journal.write(perf_counter_ns(), journal.ROW)
         self.enter_loop(None, fetched_in_step=False)
 
@@ -272,98 +269,3 @@ class BatchPath:
             identity.run_id, self._entry, loop.number, self._dataloader_idx or 0, self.batch_idx
         )
         return trace_id, ids.batch_span_id(trace_id, identity.rank)
-
-
-class FetchContext(TimedContext):
-    """Waiting for data, which is also where one batch ends and the next begins."""
-
-    __slots__ = ("_arrived", "_path")
-
-    def __init__(self, path: BatchPath) -> None:
-        super().__init__(path.journal, journal.FETCH)
-        self._path = path
-        self._arrived = path.journal.arrived
-
-    def __enter__(self) -> None:
-        now = perf_counter_ns()
-        path = self._path
-        arrived = self._arrived
-        if arrived and arrived[-1] is not None:
-            # Lightning's first fetch ahead of an epoch's loop is not told.
-            arrived.append(None)
-        if path.fetched_in_step:
-            self._time(now)
-            self._code(self._enter)
-            return
-        if now > path.attend_at:
-            path.attend(now)
-            # What that took is no batch's time.
-            self._time(now)
-            self._code(journal.ROW)
-            now = perf_counter_ns()
-        path.attend_at = now + path.threshold
-        self._time(now)
-        self._code(journal.ROW_FETCH)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._time(perf_counter_ns())
-        self._code(self._exit)
-        self._arrived.append(None)
-
-
-class TrainBatchContext:
-    """The place where a training batch is known to be on its device.
-
-    A hook of ours would tell the same for 15 µs more a batch: Lightning's call of it costs more than its work.
-
-    Args:
-        path: The batch path.
-        index: Returns the batch's index.
-        samples: Returns how many samples the batch holds.
-        hook: The context of the module's hook at this place.
-        failed: Called with what fails on our side.
-    """
-
-    __slots__ = ("_code", "_failed", "_hook", "_index", "_path", "_samples", "_time")
-
-    def __init__(
-        self,
-        path: BatchPath,
-        index: Callable[[], int],
-        samples: Callable[[], int],
-        hook: TimedContext | NullContext,
-        failed: Callable[[str, Exception], None],
-    ) -> None:
-        self._path = path
-        self._index = index
-        self._samples = samples
-        self._hook = hook
-        self._failed = failed
-        self._time = path.journal.times.append
-        self._code = path.journal.codes.append
-
-    def __enter__(self) -> None:
-        path = self._path
-        batch_idx = path.batch_idx + 1
-        mark = journal.BATCH
-        if batch_idx >= path.due_idx or path.counting:
-            try:
-                if batch_idx >= path.due_idx:
-                    path.due(self._index())
-                    batch_idx = path.batch_idx
-                if path.counting:
-                    path.journal.samples.append(self._samples())
-                    mark = journal.COUNTED
-            except Exception as error:
-                self._failed("batch_start", error)
-        path.batch_idx = batch_idx
-        self._time(perf_counter_ns())
-        self._code(mark)
-        self._hook.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._hook.__exit__(kind, error, trace)

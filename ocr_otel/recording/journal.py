@@ -92,13 +92,13 @@ class Journal:
         self.names.append(name)
         return len(self.parts) - 1
 
-    def forget(self, contexts: int) -> None:
-        """Begin anew, with the first so many contexts."""
+    def forget(self) -> None:
+        """Begin anew, without any context."""
         with self.lock:
             del self.samples[:], self.codes[:], self.times[:]
             self.arrived.clear()
             self._batches_end = self._groups_end = 0
-            del self.parts[FIRST_CONTEXT + contexts :], self.names[FIRST_CONTEXT + contexts :]
+            del self.parts[FIRST_CONTEXT:], self.names[FIRST_CONTEXT:]
 
     def write(self, now: int, code: int) -> None:
         """Write that something happened; the time goes first, for a reader takes what has a code."""

@@ -17,11 +17,12 @@ from ocr_otel import semconv
 from ocr_otel.recording import batch_trace, rows, sampling
 from ocr_otel.recording.batch_path import BatchPath
 from ocr_otel.recording.callback_times import CallbackTimes
+from ocr_otel.recording.entries import entry_attributes, entry_summary
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
 from ocr_otel.recording.summaries import EntrySummary, LoopSummary, phase_nanoseconds
-from ocr_otel.semconv import Outcome, Phase, Stage
+from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import Session
 
@@ -32,7 +33,6 @@ Judge = Callable[[tuple[LoopSummary, ...], float], Mapping[str, Any]]
 """Gives the attributes of a verdict on epochs and their wall time; handed in, because diagnosis is not known here."""
 
 _SPAN_BY_STAGE: Final = {Stage.VALIDATE: semconv.VALIDATION, Stage.SANITY_CHECK: semconv.SANITY_CHECK}
-_USEFUL: Final = (Phase.TRANSFER, Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER)
 
 
 class Recorder:
@@ -86,6 +86,7 @@ class Recorder:
         self._global_step = global_step
         self._outer: list[Loop] = []
         self._done: list[LoopSummary] = []
+        self._checkpoint_ns = 0
         self._loops = -1
         self._callbacks = CallbackTimes(self.path.journal)
         self._detectors: dict[Stage, sampling.SlowDetector] = {}
@@ -128,39 +129,22 @@ class Recorder:
         self.path.loop = None
 
     def _summary(self, outcome: Outcome, end: int, mfu: float | None) -> EntrySummary:
-        wall = (end - self._start) / 1e9
-        epochs = [each for each in self._done if each.stage is Stage.TRAIN]
-        useful = sum(each.phases[phase] for each in epochs for phase in _USEFUL)
-        first = self.path.first_batch_at
-        return EntrySummary(
+        return entry_summary(
             entry=self._entry,
-            outcome=str(outcome),
-            wall=wall,
-            epochs=tuple(epochs or self._done),
-            time_to_first_batch=None if first is None else (first - self._start) / 1e9,
-            goodput=useful / wall if epochs and wall > 0 else None,
+            outcome=outcome,
+            start=self._start,
+            end=end,
+            done=self._done,
+            first_batch_at=self.path.first_batch_at,
+            checkpoint_ns=self._checkpoint_ns,
             mfu=mfu,
-            spans_lost=0,
             destination=self.session.where(),
             directory=str(self.session.directory or ""),
         )
 
     def _attributes(self, summary: EntrySummary) -> dict[str, Any]:
-        attributes: dict[str, Any] = {
-            semconv.OUTCOME: summary.outcome,
-            semconv.BATCHES: sum(each.batches for each in summary.epochs),
-            semconv.SAMPLES: sum(each.samples for each in summary.epochs),
-        }
-        if self._entry == semconv.FIT and summary.epochs:
-            attributes |= self._judge(summary.epochs, summary.wall)
-        for name, value in (
-            (semconv.TIME_TO_FIRST_BATCH, summary.time_to_first_batch),
-            (semconv.GOODPUT, summary.goodput),
-            (semconv.MFU, summary.mfu),
-        ):
-            if value is not None:
-                attributes[name] = value
-        return attributes
+        judged = self._judge(summary.epochs, summary.wall) if self._entry == semconv.FIT and summary.epochs else {}
+        return entry_attributes(summary, judged)
 
     # --- epochs and validations ---------------------------------------------------------------------------------------
 
@@ -283,6 +267,8 @@ class Recorder:
         self._checkpoint(semconv.CHECKPOINT_SAVE, start, end, attributes)
         if self.path.loop is not None:
             self.path.loop.checkpoint_ns += end - start
+        else:
+            self._checkpoint_ns += end - start
         self.instruments.checkpoint_done((end - start) / 1e9, size)
 
     def checkpoint_loaded(self, start: int, end: int, file: str) -> None:

@@ -94,6 +94,7 @@ class EntrySummary:
         time_to_first_batch: Seconds until the first training batch was in hand.
         goodput: Share of the wall time in the phases that train; None without training batches.
         mfu: Model FLOPs utilisation; None where unknown.
+        checkpoint_outside: Seconds of writing checkpoints outside epochs.
         spans_lost: Spans made and not delivered.
         destination: Where telemetry went.
         directory: The run directory, empty when there is none.
@@ -106,6 +107,7 @@ class EntrySummary:
     time_to_first_batch: float | None
     goodput: float | None
     mfu: float | None
+    checkpoint_outside: float
     spans_lost: int
     destination: str
     directory: str

@@ -18,6 +18,8 @@ MAX_LINES: Final = 12
 MAX_ROWS: Final = 5
 """Rows of the time tree; smaller parts are added up in its last."""
 MIN_ROWS: Final = 2
+MAX_WRAPPED: Final = 2
+"""Lines of one sentence; the report and the span have the rest."""
 INDENT: Final = 11
 """Columns of a line's title, under which its text goes on."""
 WIDEST: Final = 110
@@ -165,7 +167,8 @@ def _wrapped(title: str, text: str, width: int | None) -> list[str]:
     if width is None or width <= 2 * INDENT or title == "Report":
         return [start + text]
     return textwrap.wrap(
-        text, width, initial_indent=start, subsequent_indent=" " * INDENT, break_on_hyphens=False
+        text, width, initial_indent=start, subsequent_indent=" " * INDENT, break_on_hyphens=False,
+        max_lines=MAX_WRAPPED, placeholder=" …",
     ) or [start]  # fmt: skip
 
 

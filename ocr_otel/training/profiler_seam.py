@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from ocr_otel.recording import BatchPath, Recorder, journal
-from ocr_otel.recording.batch_path import TrainBatchContext
+from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.training.train_batch import TrainBatch
 
@@ -106,7 +106,7 @@ class Contexts(dict[str, AbstractContextManager[None]]):
 
     def _make(self, action: str) -> AbstractContextManager[None]:
         if action.endswith("_next"):
-            return self._path.fetch
+            return FetchContext(self._path)
         if action == "run_training_epoch":
             return _EndContext(self._path, at_enter=False)
         if action == "optimizer_step":

@@ -9,7 +9,7 @@ from opentelemetry.trace.span import INVALID_SPAN_CONTEXT
 
 from ocr_otel import semconv
 from ocr_otel.recording import Recorder, journal
-from ocr_otel.recording.batch_path import TrainBatchContext
+from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
 from ocr_otel.semconv import Outcome, Stage
@@ -22,7 +22,7 @@ def begin(recorder: Recorder) -> None:
 
 
 def batch(recorder: Recorder, index: int, seconds: float = 0.0) -> None:
-    with recorder.path.fetch:
+    with FetchContext(recorder.path):
         pass
     recorder.path.batch_begins(index, None, 4)
     sleep(seconds)
@@ -108,7 +108,7 @@ def test_a_fetch_that_finds_the_end_is_no_batch(memory) -> None:
     begin(recorder)
     recorder.begin_loop(Stage.TRAIN, 0, float("inf"))
     batch(recorder, 0)
-    with recorder.path.fetch:
+    with FetchContext(recorder.path):
         pass
     summary = recorder.end_loop({})
     assert summary is not None
@@ -162,8 +162,10 @@ def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_
     recorder.begin_loop(Stage.TRAIN, 0, 10)
     path = recorder.path
 
+    waiting = FetchContext(path)
+
     def fetch(worker: int) -> None:
-        with path.fetch:
+        with waiting:
             now = perf_counter_ns()
             path.journal.arrived.append((worker, 1, now, now, now, 4, None, None))
 
@@ -216,6 +218,7 @@ def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) 
     counted: list[int] = []
     path = recorder.path
     running = 0
+    waiting = FetchContext(path)
 
     def samples() -> int:
         counted.append(running)
@@ -223,7 +226,7 @@ def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) 
 
     context = TrainBatchContext(path, lambda: running, samples, NullContext(), lambda cause, error: None)
     for running in range(1000):  # noqa: B007
-        with path.fetch:
+        with waiting:
             path.journal.arrived.append((0, 1, 1, 2, 3, 4, None, None))
         with context:
             pass
@@ -245,7 +248,7 @@ def test_a_failure_of_ours_at_a_batchs_start_stays_with_us(memory) -> None:
     context = TrainBatchContext(
         recorder.path, lambda: 0, lambda: 1 // 0, NullContext(), lambda cause, error: failures.append(cause)
     )
-    with recorder.path.fetch:
+    with FetchContext(recorder.path):
         pass
     with context:
         pass
