@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-guard docs constraints clean
+.PHONY: help setup demo test lint bench bench-guard stack stack-stop test-stack dashboards docs constraints clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,7 +33,7 @@ test: lint ## Check style and types, then run the unit and integration tests.
 lint: $(READY) ## ruff and mypy.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict ocr_otel
+	$(BIN)/mypy --strict ocr_otel dashboards
 
 bench: $(READY) ## Measure what the recording costs, beside others; takes some minutes and a quiet machine.
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group bench || \
@@ -43,11 +43,26 @@ bench: $(READY) ## Measure what the recording costs, beside others; takes some m
 bench-guard: $(READY) ## Fail on a gross regression of what the recording costs.
 	$(BIN)/python -m pytest tests/performance $(ARGS)
 
+stack: $(READY) ## Start Collector, Jaeger, Prometheus and Alertmanager here, without containers; builds them once.
+	$(BIN)/ocr-otel stack up $(ARGS)
+
+stack-stop: $(READY) ## Stop them.
+	$(BIN)/ocr-otel stack down $(ARGS)
+
+test-stack: $(READY) ## Test with the real servers; needs Go, which builds them once (about 12 minutes).
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group stack
+	$(BIN)/ocr-otel stack build
+	$(BIN)/python -m pytest tests/stack $(ARGS)
+
+dashboards: $(READY) ## Build the Grafana dashboards anew.
+	$(BIN)/python -m dashboards.build
+
 docs: $(READY) ## Build the documentation, strictly.
 	$(BIN)/mkdocs build --strict
 
 constraints: ## Pin the versions anew.
 	$(UV) pip compile --quiet --python-version 3.11 --all-extras --group test --group lint --group docs --group bench \
+		--group stack \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade \
 		pyproject.toml --output-file constraints.txt
 

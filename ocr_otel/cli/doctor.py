@@ -6,14 +6,22 @@ import json
 from dataclasses import asdict
 from enum import StrEnum
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from ocr_otel.cli.printing import stop
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocr_otel.cli.checks import Finding, Status
 
 _NAME_WIDTH: Final = len("pytorch-lightning")
+_TRAINING: Final = "A training started here is recorded", "A training started here would not be recorded as asked"
+_STACK: Final = "What a training sends is found in Jaeger and Prometheus", "What a training sends would be lost or late"
+"""What is said at the end when all is well, and when something is not."""
 
 
 class Format(StrEnum):
@@ -25,16 +33,33 @@ class Format(StrEnum):
 
 def doctor(
     form: Annotated[Format, typer.Option("--format", help="Lines to read, or JSON.")] = Format.TEXT,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Follow a span and a metric point into Jaeger and Prometheus instead.")
+    ] = False,
+    directory: Annotated[
+        Path, typer.Option("--directory", help="With --stack: the directory of `ocr-otel stack up`.")
+    ] = Path(".stack"),
+    jaeger: Annotated[str | None, typer.Option("--jaeger", help="With --stack: URL of Jaeger's query API.")] = None,
+    prometheus: Annotated[str | None, typer.Option("--prometheus", help="With --stack: URL of Prometheus.")] = None,
 ) -> None:
     """Check whether a training here would be recorded.
 
     Is recording on, do the packages fit, does telemetry arrive where it should go? One span and one metric are sent to
     the endpoint, if one is configured. Ends with status 1 when a training started in this environment would not be
-    recorded as asked.
+    recorded as asked; with --stack, when what it sends would not be found in Jaeger and Prometheus.
     """
+    findings: list[Finding] = []
+    # Some checks take seconds: each is shown as soon as it is done.
+    for found in _follow(directory, jaeger, prometheus) if stack else _examine():
+        findings += found
+        if form is Format.TEXT:
+            _print(found)
+    _conclude(findings, form, _STACK if stack else _TRAINING)
+
+
+def _examine() -> Iterator[list[Finding]]:
     from ocr_otel.cli import checks
 
-    findings: list[Finding] = []
     for check in (
         checks.check_activation,
         checks.check_packages,
@@ -42,20 +67,34 @@ def doctor(
         checks.check_nvml,
         checks.check_extras,
     ):
-        found = check()
-        findings += found
-        if form is Format.TEXT:
-            # Some checks take seconds: each is shown as soon as it is done.
-            _print(found)
-    failed = _names(findings, checks.Status.FAIL)
+        yield check()
+
+
+def _follow(directory: Path, jaeger: str | None, prometheus: str | None) -> Iterator[list[Finding]]:
+    from ocr_otel.cli import checks
+    from ocr_otel.stack import StackError
+
+    try:
+        stations = checks.find_stations(directory, jaeger, prometheus)
+    except StackError as error:
+        stop(str(error))
+    for finding in checks.check_stack(stations):
+        yield [finding]
+
+
+def _conclude(findings: list[Finding], form: Format, words: tuple[str, str]) -> NoReturn:
+    from ocr_otel.cli.checks import Status
+
+    good, bad = words
+    failed = _names(findings, Status.FAIL)
     if form is Format.JSON:
         typer.echo(json.dumps({"ok": not failed, "checks": [asdict(each) for each in findings]}, indent=2))
     elif failed:
-        typer.echo(f"\nA training started here would not be recorded as asked: see {failed}.")
-    elif warned := _names(findings, checks.Status.WARN):
+        typer.echo(f"\n{bad}: see {failed}.")
+    elif warned := _names(findings, Status.WARN):
         typer.echo(f"\nNothing is broken, but see {warned}.")
     else:
-        typer.echo("\nA training started here is recorded.")
+        typer.echo(f"\n{good}.")
     raise typer.Exit(1 if failed else 0)
 
 

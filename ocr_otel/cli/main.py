@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ocr_otel import __version__
-from ocr_otel.cli import demo, doctor, replay, report
+from ocr_otel.cli import demo, doctor, replay, report, stack
 
 app = typer.Typer(
     name="ocr-otel",
@@ -22,6 +22,7 @@ app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
+app.add_typer(stack.app, name="stack")
 
 
 def _print_version(asked: bool) -> None:

@@ -39,6 +39,12 @@ STRAGGLER_DELAY: Final = foreign_metric(
 PROCESS_MEMORY: Final = foreign_metric(
     "process.memory.usage", "updowncounter", "By", "Resident memory of the training process.", "Where it is read."
 )
+PROCESS_CPU: Final = foreign_metric(
+    "process.cpu.utilization", "gauge", "1", "CPU time of the training process; 1 is one CPU.", "Where it is read."
+)
+PROCESS_DISK_IO: Final = foreign_metric(
+    "process.disk.io", "counter", "By", "Bytes that the training process reads and writes.", "By `disk.io.direction`."
+)
 HOST_CPU_UTILIZATION: Final = foreign_metric("system.cpu.utilization", "gauge", "1", "CPU in use, by state.", _HOST)
 HOST_MEMORY_UTILIZATION: Final = foreign_metric(
     "system.memory.utilization", "gauge", "1", "Memory in use, by state.", _HOST

@@ -77,29 +77,10 @@ class Measurement:
 
 
 BARE: Final = Case("bare", "Lightning alone")
-OFF: Final = Case("off", "**ocr_otel** installed, off", arguments=())
-NOT_KEPT: Final = Case(
-    "not-kept",
-    "**ocr_otel** on, no batch kept",
-    arguments=(),
-    environment=(("OCR_OTEL_ENABLED", "true"), ("OCR_OTEL_BATCH_SPANS", "0")),
-)
-ON: Final = Case("on", "**ocr_otel** on, defaults", arguments=(), environment=(("OCR_OTEL_ENABLED", "true"),))
 CASES: Final = (
     BARE,
-    Case("empty", "an empty callback", arguments=("--no-entry-points", "--callback", "empty")),
-    Case("simple", '`profiler="simple"`', arguments=("--no-entry-points", "--profiler", "simple")),
-    Case("device-stats", "`DeviceStatsMonitor`", arguments=("--no-entry-points", "--callback", "device-stats")),
-    Case("traceml", "TraceML, `traceml run`", launcher="traceml"),
-    OFF,
-    NOT_KEPT,
-    ON,
-    Case(
-        "every-batch",
-        "**ocr_otel** on, every batch kept",
-        arguments=(),
-        environment=(("OCR_OTEL_ENABLED", "true"), ("OCR_OTEL_BATCH_SPANS", "2000")),
-    ),
+    Case("off", "**ocr_otel** installed, off", arguments=()),
+    Case("on", "**ocr_otel** on, defaults", arguments=(), environment=(("OCR_OTEL_ENABLED", "true"),)),
     Case(
         "hanging",
         "**ocr_otel** on, Collector hangs",
@@ -110,7 +91,28 @@ CASES: Final = (
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ),
     ),
+    Case("traceml", "TraceML, `traceml run`", launcher="traceml"),
 )
+"""Each in a process of its own: what it adds to the start and to memory is seen, and what cannot share a process."""
+
+KEEP_NONE: Final = 0
+KEEP_SOME: Final = 200
+KEEP_ALL: Final = 2000
+INTERLEAVED: Final = (
+    (
+        KEEP_NONE,
+        {
+            "bare": "Lightning alone",
+            "empty": "an empty callback",
+            "simple": '`profiler="simple"`',
+            "device-stats": "`DeviceStatsMonitor`",
+            "ours": "**ocr_otel**, no batch kept",
+        },
+    ),
+    (KEEP_SOME, {"bare": "Lightning alone", "ours": "**ocr_otel**, defaults"}),
+    (KEEP_ALL, {"bare": "Lightning alone", "ours": "**ocr_otel**, every batch kept"}),
+)
+"""In turn in one process: batches that ocr_otel keeps of an epoch, and the cases with their labels."""
 
 
 def run(case: Case, epochs: Sequence[tuple[int, int]], directory: Path, endpoint: str = "") -> Measurement:
@@ -132,6 +134,29 @@ def run(case: Case, epochs: Sequence[tuple[int, int]], directory: Path, endpoint
     return Measurement(tuple(Epoch(**epoch) for epoch in result["epochs"]), result["peak_rss"])
 
 
+def run_interleaved(
+    names: Sequence[str], spans: int, rounds: int, batches: int, products: int, directory: Path
+) -> dict[str, list[Epoch]]:
+    """Run cases in turn in one fresh process.
+
+    Args:
+        names: Cases that the workload knows by name; `ours` is ocr_otel.
+        spans: Batches of an epoch that ocr_otel keeps.
+        rounds: How often each is run.
+        batches: Batches of each training.
+        products: Matrix products in a batch.
+        directory: Where it may write; must not exist.
+
+    Returns:
+        What each training took, by case.
+    """
+    case = Case("interleaved", "", environment=(("OCR_OTEL_BATCH_SPANS", str(spans)), ("OCR_OTEL_SUMMARY", "false")))
+    arguments = ["--no-entry-points", "--epoch", str(batches), str(products), "--rounds", str(rounds)]
+    arguments += ["--interleave", *names]
+    measured = _workload(arguments, directory, case, "", timeout=rounds * len(names) * 10 + TIMEOUT_SECONDS)
+    return {name: [Epoch(**epoch) for epoch in epochs] for name, epochs in measured.items()}
+
+
 def products_for(seconds: float, directory: Path) -> int:
     """Return how many matrix products take about so many seconds."""
     return int(_workload(["--calibrate", str(seconds)], directory, BARE, "")["products"])
@@ -142,7 +167,9 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 
 
-def _workload(arguments: list[str], directory: Path, case: Case, endpoint: str) -> dict[str, Any]:
+def _workload(
+    arguments: list[str], directory: Path, case: Case, endpoint: str, timeout: float = TIMEOUT_SECONDS
+) -> dict[str, Any]:
     directory.mkdir(parents=True)
     result = directory / "result.json"
     arguments = [*arguments, "--result", str(result)]
@@ -160,10 +187,10 @@ def _workload(arguments: list[str], directory: Path, case: Case, endpoint: str) 
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=timeout,
         )
     except subprocess.TimeoutExpired as error:
-        raise CaseFailed(f"{case.name} took more than {TIMEOUT_SECONDS} s") from error
+        raise CaseFailed(f"{case.name} took more than {timeout:.0f} s") from error
     if done.returncode or not result.is_file():
         raise CaseFailed(
             f"{case.name} failed with status {done.returncode}:\n{done.stdout[-500:]}{done.stderr[-2000:]}"

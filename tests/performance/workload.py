@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import logging
+import random
 import resource
 import statistics
 import warnings
@@ -57,13 +58,18 @@ def train(batches: int, products: int, callback: str | None, profiler: str | Non
     """Train one epoch and return what it took, in seconds."""
     module = Module(products)
     loader = DataLoader(TensorDataset(torch.randn(batches * BATCH_SIZE, FEATURES)), batch_size=BATCH_SIZE)
+    if callback == "ours":
+        # Only here, so that the workload of the other cases knows nothing of ocr_otel.
+        from ocr_otel import OTelCallback as make
+    else:
+        make = CALLBACKS.get(callback)
     trainer = Trainer(
         accelerator="cpu",
         devices=1,
         max_epochs=1,
         # DeviceStatsMonitor asks for a logger; this one throws away what it gets.
         logger=DummyLogger() if callback == "device-stats" else False,
-        callbacks=[CALLBACKS[callback]()] if callback else None,
+        callbacks=[make()] if make else None,
         profiler=profiler,
         enable_progress_bar=False,
         enable_checkpointing=False,
@@ -72,13 +78,33 @@ def train(batches: int, products: int, callback: str | None, profiler: str | Non
     begun = perf_counter_ns()
     trainer.fit(module, loader)
     ended = perf_counter_ns()
-    times = module.times[WARM_UP_BATCHES:]
+    times = module.times[min(WARM_UP_BATCHES, batches // 4) :]
     durations = [(after - before) / 1e9 for before, after in itertools.pairwise(times)]
     return {
         "median": statistics.median(durations),
         "mean": statistics.fmean(durations),
         "outside": (ended - begun) / 1e9 - (module.times[-1] - module.times[0]) / 1e9,
     }
+
+
+def interleave(cases: list[str], rounds: int, batches: int, products: int) -> dict[str, list[dict[str, float]]]:
+    """Train each case in turn, again and again, and return what each training took.
+
+    What the machine does meanwhile changes from second to second; trainings of one round are less than that apart.
+    """
+    order = random.Random(0)
+    for case in cases:
+        train(batches, products, *_of_case(case))
+    measured: dict[str, list[dict[str, float]]] = {case: [] for case in cases}
+    for _ in range(rounds):
+        for case in order.sample(cases, len(cases)):
+            measured[case].append(train(batches, products, *_of_case(case)))
+    return measured
+
+
+def _of_case(case: str) -> tuple[str | None, str | None]:
+    """Return callback and profiler of a case."""
+    return (None, None) if case == "bare" else (None, "simple") if case == "simple" else (case, None)
 
 
 def forget_entry_points() -> None:
@@ -111,6 +137,8 @@ def main() -> None:
     )
     parser.add_argument("--callback", choices=CALLBACKS)
     parser.add_argument("--profiler")
+    parser.add_argument("--interleave", nargs="+", help="train these cases in turn, in this process")
+    parser.add_argument("--rounds", type=int, default=1, help="so often")
     parser.add_argument("--no-entry-points", action="store_true")
     parser.add_argument("--calibrate", type=float, help="only find how many products take so many seconds")
     parser.add_argument("--result", type=Path, required=True)
@@ -123,6 +151,9 @@ def main() -> None:
         forget_entry_points()
     if options.calibrate is not None:
         result: dict[str, object] = {"products": products_for(options.calibrate)}
+    elif options.interleave:
+        ((batches, products),) = options.epoch
+        result = dict(interleave(options.interleave, options.rounds, batches, products))
     else:
         epochs = [train(batches, products, options.callback, options.profiler) for batches, products in options.epoch]
         result = {"epochs": epochs, "peak_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from ocr_otel import semconv
 from ocr_otel.cli.checks.finding import Finding, Status
+from ocr_otel.cli.checks.probe import Probe, make_probe
 from ocr_otel.cli.checks.words import PORTS, TIMEOUT, explain
 from ocr_otel.telemetry import load_exporter
 from ocr_otel.telemetry.exporting import Signal, without_credentials
@@ -31,14 +31,16 @@ _SAYS_NOTHING: Final = "due to timeout, max retries or shutdown"
 """Ends the log of the HTTP exporter whatever the reason was."""
 
 
-def try_exports(pairs: Sequence[tuple[Signal, str]]) -> list[Finding]:
+def try_exports(pairs: Sequence[tuple[Signal, str]], probe: Probe | None = None) -> list[Finding]:
     """Export one span or metric through each exporter, all at once, and say which were taken.
 
     Args:
         pairs: Signal and name of the exporter, one of `OTLP_EXPORTERS`.
+        probe: What is exported; a new span and metric by default.
     """
+    sent = probe or make_probe()
     with _short_timeout():
-        attempts = [_Attempt(signal, name) for signal, name in pairs]
+        attempts = [_Attempt(signal, name, sent) for signal, name in pairs]
     with _listening() as said:
         for attempt in attempts:
             attempt.start()
@@ -51,9 +53,10 @@ def try_exports(pairs: Sequence[tuple[Signal, str]]) -> list[Finding]:
 class _Attempt(threading.Thread):
     """One export on a thread of its own, because the SDK cannot be told to give up."""
 
-    def __init__(self, signal: Signal, exporter: str) -> None:
+    def __init__(self, signal: Signal, exporter: str, probe: Probe) -> None:
         super().__init__(name=f"ocr-otel-doctor-{signal}-{exporter}", daemon=True)
         self._signal = signal
+        self._item = probe.spans if signal == "traces" else probe.metrics
         self._spoken = OTLP_EXPORTERS[exporter]
         self._endpoint = _endpoint(signal, self._spoken)
         self._problem: tuple[str, str] | None = None
@@ -72,7 +75,7 @@ class _Attempt(threading.Thread):
             return
         began = time.monotonic()
         try:
-            result = self._loaded.export(_span() if self._signal == "traces" else _metric())
+            result = self._loaded.export(self._item)
             self._is_taken = result.name == "SUCCESS"
             self._loaded.shutdown()
         except Exception as error:
@@ -190,26 +193,3 @@ def _scrub(text: str) -> str:
             for secret in {value, unquote(value)} - {""}:
                 text = text.replace(secret, "***")
     return " ".join(text.split())[:_SHOWN]
-
-
-def _span() -> Any:
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    provider.get_tracer("ocr_otel.doctor").start_span(semconv.DOCTOR).end()
-    return memory.get_finished_spans()
-
-
-def _metric() -> Any:
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader], shutdown_on_exit=False)
-    provider.get_meter("ocr_otel.doctor").create_counter(semconv.METRIC_DOCTOR_CHECKS, "{check}").add(1)
-    return reader.get_metrics_data()

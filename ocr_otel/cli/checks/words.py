@@ -23,13 +23,15 @@ _CASES: Final[tuple[tuple[str, str, str], ...]] = (
         _RIGHT_PROTOCOL,
     ),
     (
-        r"WRONG_VERSION_NUMBER|wrong version number|HTTP request to an HTTPS server|record layer",
+        r"WRONG_VERSION_NUMBER|wrong version number|HTTP request to an HTTPS server|record layer"
+        r"|look like a TLS handshake",
         "one side speaks TLS and the other does not",
         "Begin the endpoint with http:// where the receiver has no TLS, and with https:// where it has; without "
         "either, gRPC takes TLS.",
     ),
     (
-        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLError|SSL_ERROR|Ssl handshake|CA certificate bundle",
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|failed to verify certificate|SSLError|SSL_ERROR"
+        r"|Ssl handshake|CA certificate bundle",
         "the TLS connection failed: the receiver's certificate is not trusted, or the CA's file cannot be read",
         "Name the CA's file in OTEL_EXPORTER_OTLP_CERTIFICATE.",
     ),
@@ -49,12 +51,12 @@ _CASES: Final[tuple[tuple[str, str, str], ...]] = (
         "Write it like http://localhost:{port}.",
     ),
     (
-        r"RESOURCE_EXHAUSTED|\b(429|50[234])\b|Too Many Requests|Service Unavailable|Bad Gateway|Gateway Time-?out",
+        r"RESOURCE_?EXHAUSTED|\b(429|50[234])\b|Too Many Requests|Service Unavailable|Bad Gateway|Gateway Time-?out",
         "the receiver is there and refuses for now",
         "Look at the receiver's own log: it is overloaded, or what is behind it is away.",
     ),
     (
-        r"DEADLINE_EXCEEDED|timed out|ReadTimeout|ConnectTimeout",
+        r"DEADLINE_EXCEEDED|deadline ?exceeded|timed out|ReadTimeout|ConnectTimeout",
         "it takes the connection and gives no answer within {timeout} s",
         "Is it a receiver of {spoken} (usual port {port}), and not overloaded?",
     ),

@@ -1,0 +1,1 @@
+"""Grafana dashboards of trainings: the program that builds them, the JSON it wrote, and provisioning."""
