@@ -220,9 +220,11 @@ def main() -> None:
             assert len(one.profiler.recorded_durations["run_training_batch"]) == 20
             assert "start" not in vars(one.profiler)
         case "amp":
-            # The scaler of mixed precision, which skips a step whose gradients are not finite.
+            # The scaler of mixed precision, which skips a step whose gradients are not finite. Its usual first scale of
+            # 65,536 is so near to half precision's largest number that rounding decides on further steps.
             plugins = importlib.import_module(options.package + ".plugins")
-            trainer(plugins=[plugins.MixedPrecision("16-mixed", "cpu")]).fit(module, loader())
+            scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+            trainer(plugins=[plugins.MixedPrecision("16-mixed", "cpu", scaler)]).fit(module, loader())
         case "spawned":
             trainer(max_epochs=1, num_sanity_val_steps=0, limit_val_batches=0).fit(module, loader(shuffle=True))
         case _:
