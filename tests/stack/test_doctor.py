@@ -70,6 +70,31 @@ def test_the_station_that_holds_it_back_is_named(own_stack: RunningStack) -> Non
     assert "nothing listens" in done.stdout
 
 
+@pytest.mark.timeout(400)
+def test_what_refuses_what_it_is_sent_is_named(own_stack: RunningStack) -> None:
+    stack = ("--stack", "--directory", str(own_stack.layout.root))
+
+    own_stack.stop("gateway")
+    own_stack.start("gateway", STACK_GATEWAY_TOKEN="another")
+    done = doctor(*stack)
+    assert done.returncode == 1
+    found = failures(done.stdout)
+    assert [line.split()[1] for line in found] == ["agent", "agent"]
+    assert all("gateway" in line and "refuses its token" in line for line in found), done.stdout
+    assert "another" not in done.stdout
+
+    own_stack.stop("gateway")
+    # A server that answers, and has no place for metrics.
+    wrong = f"{own_stack.plan.url('ALERTMANAGER')}/api/v1/otlp"
+    own_stack.start("gateway", STACK_PROMETHEUS_OTLP_ENDPOINT=wrong)
+    done = doctor(*stack)
+    assert done.returncode == 1
+    (line,) = failures(done.stdout)
+    assert line.split()[1] == "gateway"
+    assert "gave the metric point up: prometheus does not take it" in line
+    assert "not found" in line
+
+
 @pytest.mark.timeout(300)
 def test_without_a_stack_of_ours_the_usual_ports_are_asked(tmp_path: Path) -> None:
     done = doctor("--stack", "--directory", str(tmp_path / "nothing"))
@@ -90,9 +115,10 @@ def test_a_training_that_sends_to_the_gateway_without_its_token_is_warned(stack:
     for headers in ({}, {"OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20wrong"}):
         done = doctor(**target, **headers)
         assert done.returncode == 1
-        refused = failures(done.stdout)
-        assert [line.split()[1] for line in refused] == ["traces", "metrics"]
-        assert all("401" in line or "token" in line for line in refused), refused
+        # Both signals fail alike, and are told in one line.
+        (line,) = failures(done.stdout)
+        assert line.split()[1:3] == ["traces,", "metrics"]
+        assert "401" in line or "token" in line, line
     right = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{stack.secrets['STACK_GATEWAY_TOKEN']}"}
     assert doctor(**target, **right).returncode == 0
     plain = doctor(

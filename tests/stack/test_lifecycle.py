@@ -16,9 +16,9 @@ import pytest
 
 from ocr_otel.stack import BINARIES, Layout, build, cached, make_plan, processes
 from ocr_otel.stack.ports import taken
+from tests.support.ports import free_offset
 from tests.support.stack import CONFIGURATION
 
-OFFSET = 6600
 FOLDER = "stack"
 
 
@@ -29,8 +29,8 @@ def ocr_otel(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def up(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return ocr_otel(folder, "stack", "up", "--directory", FOLDER, "--port-offset", str(OFFSET), *arguments)
+def up(folder: Path, offset: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return ocr_otel(folder, "stack", "up", "--directory", FOLDER, "--port-offset", str(offset), *arguments)
 
 
 def left_running(folder: Path) -> list[str]:
@@ -39,6 +39,11 @@ def left_running(folder: Path) -> list[str]:
         for process in psutil.process_iter(["cwd"])
         if (process.info["cwd"] or "").startswith(str(folder)) and process.status() != psutil.STATUS_ZOMBIE
     ]
+
+
+@pytest.fixture
+def offset() -> int:
+    return free_offset()
 
 
 @pytest.fixture
@@ -61,16 +66,16 @@ def test_built_program_is_found_at_once_and_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", [(), ("--team",)], ids=["single", "team"])
-def test_stack_comes_up_answers_and_goes_down(folder: Path, form: tuple[str, ...]) -> None:
-    started = up(folder, *form)
+def test_stack_comes_up_answers_and_goes_down(folder: Path, offset: int, form: tuple[str, ...]) -> None:
+    started = up(folder, offset, *form)
     assert started.returncode == 0, started.stderr
-    plan = make_plan(Layout(folder / FOLDER), CONFIGURATION, bool(form), OFFSET)
+    plan = make_plan(Layout(folder / FOLDER), CONFIGURATION, bool(form), offset)
     for server in plan.servers:
         assert f"{server.name} is ready" in started.stdout
         assert processes.answers(server.ready_url)
     for value in plan.training_environment().values():
         assert value in started.stdout
-    again = up(folder, *form)
+    again = up(folder, offset, *form)
     assert again.returncode == 0
     assert "is up already" in again.stdout
     assert ocr_otel(folder, "stack", "status", "--directory", FOLDER).returncode == 0
@@ -81,10 +86,10 @@ def test_stack_comes_up_answers_and_goes_down(folder: Path, form: tuple[str, ...
     assert ocr_otel(folder, "stack", "status", "--directory", FOLDER).returncode == 1
 
 
-def test_every_listener_is_on_loopback(folder: Path) -> None:
-    assert up(folder, "--team").returncode == 0
+def test_every_listener_is_on_loopback(folder: Path, offset: int) -> None:
+    assert up(folder, offset, "--team").returncode == 0
     layout = Layout(folder / FOLDER)
-    plan = make_plan(layout, CONFIGURATION, True, OFFSET)
+    plan = make_plan(layout, CONFIGURATION, True, offset)
     known = {port.number for port in plan.ports.values()}
     found = {
         (connection.laddr.ip, connection.laddr.port)
@@ -95,41 +100,41 @@ def test_every_listener_is_on_loopback(folder: Path) -> None:
     assert found == {("127.0.0.1", number) for number in known}
 
 
-def test_taken_port_is_named_and_nothing_starts(folder: Path) -> None:
+def test_taken_port_is_named_and_nothing_starts(folder: Path, offset: int) -> None:
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 24317 + OFFSET))
+        other.bind(("127.0.0.1", 24317 + offset))
         other.listen()
-        failed = up(folder)
+        failed = up(folder, offset)
     assert failed.returncode == 1
-    assert f"port {24317 + OFFSET}, which jaeger needs for OTLP/gRPC, is taken by " in failed.stderr
+    assert f"port {24317 + offset}, which jaeger needs for OTLP/gRPC, is taken by " in failed.stderr
     assert left_running(folder) == []
 
 
-def test_broken_configuration_shows_the_servers_own_words(folder: Path) -> None:
+def test_broken_configuration_shows_the_servers_own_words(folder: Path, offset: int) -> None:
     layout = Layout(folder / FOLDER)
-    assert up(folder).returncode == 0
+    assert up(folder, offset).returncode == 0
     ocr_otel(folder, "stack", "down", "--directory", FOLDER)
     # A block of a version that Prometheus cannot read.
     (layout.data("prometheus") / "wal").rename(layout.data("prometheus") / "old")
     (layout.data("prometheus") / "wal").write_text("no folder")
-    failed = up(folder)
+    failed = up(folder, offset)
     assert failed.returncode == 1
     assert "prometheus ended at its start with status " in failed.stderr
     assert "wal" in failed.stderr.partition("the end of ")[2].partition("\n")[2]
     assert left_running(folder) == []
 
 
-def test_status_tells_which_server_died(folder: Path) -> None:
-    assert up(folder).returncode == 0
+def test_status_tells_which_server_died(folder: Path, offset: int) -> None:
+    assert up(folder, offset).returncode == 0
     processes.find(Layout(folder / FOLDER).process("jaeger")).kill()
     status = ocr_otel(folder, "stack", "status", "--directory", FOLDER)
     assert status.returncode == 1
     assert [line.split()[0] for line in status.stdout.splitlines() if "not running" in line] == ["jaeger"]
 
 
-def test_down_stops_what_a_killed_up_left(folder: Path) -> None:
+def test_down_stops_what_a_killed_up_left(folder: Path, offset: int) -> None:
     command = [Path(sys.executable).with_name("ocr-otel"), "stack", "up", "--team", "--directory", FOLDER]
-    process = subprocess.Popen([*command, "--port-offset", str(OFFSET)], cwd=folder, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--port-offset", str(offset)], cwd=folder, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while len(left_running(folder / FOLDER)) < 5:
         assert time.monotonic() < deadline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 import urllib.error
 import urllib.parse
@@ -30,12 +29,10 @@ from ocr_otel.stack import (
     processes,
     up,
 )
-from ocr_otel.stack.ports import taken
+from tests.support.ports import free_offset
 
 CONFIGURATION = configuration_directory()
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-_OFFSETS = range(200, 8400, 10)
-"""Keeps every port below those that the system gives to connections."""
 
 T = TypeVar("T")
 
@@ -172,12 +169,7 @@ def running_stack(folder: Path, team: bool = True) -> Iterator[RunningStack]:
     missing = [name for name in names if not cached(BINARIES[name], CONFIGURATION).is_file()]
     assert not missing, f"{', '.join(missing)} not built: run `ocr-otel stack build` first, as `make test-stack` does"
     layout = Layout(folder.absolute())
-    offset = next(
-        offset
-        for offset in random.sample(_OFFSETS, len(_OFFSETS))
-        if not taken(dict(make_plan(layout, CONFIGURATION, team, offset).ports))
-    )
-    plan = make_plan(layout, CONFIGURATION, team, offset)
+    plan = make_plan(layout, CONFIGURATION, team, free_offset())
     try:
         up(plan, layout, CONFIGURATION, {name: cached(BINARIES[name], CONFIGURATION) for name in names})
         secrets = {"STACK_GATEWAY_TOKEN": layout.token.read_text()} if team else {}

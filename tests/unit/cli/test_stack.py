@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from ocr_otel.cli.main import app
 from ocr_otel.stack import Layout, lifecycle
 from tests.support import fake_servers
+from tests.support.ports import free_offset
 
-OFFSET = 3100
+OFFSET = free_offset()
 NAMES = ["agent", "alertmanager", "collector", "gateway", "jaeger", "prometheus"]
 
 
@@ -60,10 +61,10 @@ def test_up_starts_all_and_says_where_they_are(layout: Layout) -> None:
     assert result.exit_code == 0, result.output
     assert running(layout) == ["alertmanager", "collector", "jaeger", "prometheus"]
     for line in (
-        "Jaeger        http://127.0.0.1:19786",
-        "Prometheus    http://127.0.0.1:12190",
+        f"Jaeger        http://127.0.0.1:{16686 + OFFSET}",
+        f"Prometheus    http://127.0.0.1:{9090 + OFFSET}",
         "  export OCR_OTEL_ENABLED=true",
-        "  export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:7417",
+        f"  export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{4317 + OFFSET}",
     ):
         assert line in result.output
     assert run("down").exit_code == 0
@@ -74,7 +75,7 @@ def test_team_has_agent_and_gateway(layout: Layout) -> None:
     result = up("--team")
     assert result.exit_code == 0, result.output
     assert running(layout) == ["agent", "alertmanager", "gateway", "jaeger", "prometheus"]
-    assert "127.0.0.1:17417 (gRPC with TLS and token)" in result.output
+    assert f"127.0.0.1:{14317 + OFFSET} (gRPC with TLS and token)" in result.output
     assert layout.token.read_text() not in result.output
 
 
@@ -104,7 +105,7 @@ def test_status_is_a_table_and_fails_when_one_is_not_up(layout: Layout) -> None:
     result = run("status")
     assert result.exit_code == 0, result.output
     rows = {line.split()[0]: line for line in result.output.splitlines()[1:5]}
-    assert "19786" in rows["jaeger"]
+    assert str(16686 + OFFSET) in rows["jaeger"]
     assert f"Logs are in {layout.log('jaeger').parent}." in result.output
     assert all(" up " in row for row in rows.values())
     psutil.Process(json.loads(layout.process("prometheus").read_text())["pid"]).kill()
@@ -120,7 +121,9 @@ def test_taken_port_starts_nothing(layout: Layout) -> None:
         other.listen()
         result = up()
     assert result.exit_code == 1
-    assert "port 12190, which prometheus needs for web page, query API and OTLP, is taken by " in result.output
+    assert (
+        f"port {9090 + OFFSET}, which prometheus needs for web page, query API and OTLP, is taken by " in result.output
+    )
     assert running(layout) == []
     assert not layout.description.exists()
 
@@ -140,7 +143,7 @@ def test_server_that_never_gets_ready_is_given_up(layout: Layout, monkeypatch: p
     fake_servers.install({"jaeger": ("", "print('replaying', flush=True); time.sleep(60)")})
     result = up()
     assert result.exit_code == 1
-    assert "jaeger is not ready after 2 s (http://127.0.0.1:16235/status)" in result.output
+    assert f"jaeger is not ready after 2 s (http://127.0.0.1:{13135 + OFFSET}/status)" in result.output
     assert "replaying" in result.output
     assert running(layout) == []
 

@@ -14,6 +14,7 @@ from ocr_otel.stack import Layout, Plan, StackError, configuration_directory, ma
 from ocr_otel.stack.credentials import ensure_token
 from ocr_otel.stack.ports import explain_taken, ports, taken
 from ocr_otel.stack.preparing import prepare
+from tests.support.ports import free_offset
 
 CONFIGURATION = configuration_directory()
 VARIABLE = re.compile(r"\$\{env:(STACK_\w+)(:-)?[^}]*\}")
@@ -85,13 +86,14 @@ def test_offset_out_of_range_is_refused_with_the_range(offset: int) -> None:
 
 
 def test_taken_port_is_named_with_its_server_and_who_holds_it() -> None:
-    wanted = ports(team=False, offset=2300)
+    wanted = ports(team=False, offset=free_offset())
+    number = wanted["STACK_JAEGER_QUERY_PORT"].number
     with socket.socket() as other:
-        other.bind(("0.0.0.0", wanted["STACK_JAEGER_QUERY_PORT"].number))
+        other.bind(("0.0.0.0", number))
         other.listen()
         (port,) = taken(wanted)
         said = explain_taken(port)
-    assert said.startswith("port 18986, which jaeger needs for web page and query API, is taken by ")
+    assert said.startswith(f"port {number}, which jaeger needs for web page and query API, is taken by ")
     assert "(process " in said
     assert taken(wanted) == []
 
