@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-guard stack stack-stop test-stack dashboards docs constraints clean
+.PHONY: help setup demo test lint bench bench-guard stack stack-stop test-stack bench-stack dashboards docs constraints clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,10 @@ test-stack: $(READY) ## Test with the real servers; needs Go, which builds them 
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group stack
 	$(BIN)/ocr-otel stack build
 	$(BIN)/python -m pytest tests/stack $(ARGS)
+
+bench-stack: $(READY) ## Measure spans a second and CPU through agent, gateway and Jaeger.
+	$(BIN)/ocr-otel stack build
+	$(BIN)/python -m tests.stack.bench $(ARGS)
 
 dashboards: $(READY) ## Build the Grafana dashboards anew.
 	$(BIN)/python -m dashboards.build
