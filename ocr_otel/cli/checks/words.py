@@ -56,6 +56,11 @@ _CASES: Final[tuple[tuple[str, str, str], ...]] = (
         "Look at the receiver's own log: it is overloaded, or what is behind it is away.",
     ),
     (
+        r"code: 400\b",
+        "the receiver calls the request bad (400), as one with TLS does when it is spoken to without",
+        "Begin the endpoint with https:// where the receiver has TLS; else look at the receiver's own log.",
+    ),
+    (
         r"DEADLINE_EXCEEDED|deadline ?exceeded|timed out|ReadTimeout|ConnectTimeout",
         "it takes the connection and gives no answer within {timeout} s",
         "Is it a receiver of {spoken} (usual port {port}), and not overloaded?",
