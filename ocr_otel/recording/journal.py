@@ -116,6 +116,21 @@ class Journal:
         self._batches_end = self._groups_end = 0
         return groups
 
+    def set_aside(self) -> list[Timing | None]:
+        """Remove and return what dataloaders did for batches that have not come yet."""
+        return self.bring_back([])
+
+    def bring_back(self, arrived: list[Timing | None]) -> list[Timing | None]:
+        """Put what was set aside in the place of what has arrived since, and return that.
+
+        To be called when all complete rows are taken. The list itself stays: dataloaders and contexts hold it.
+        """
+        with self.lock:
+            before = self.arrived[:]
+            self.arrived[:] = arrived
+            self._batches_end = self._groups_end = 0
+        return before
+
     def workers_of_current(self) -> list[Timing]:
         """Return what dataloaders did for the batch that runs."""
         with self.lock:
@@ -208,7 +223,7 @@ def _groups(stream: list[Timing | None], start: int, number: int) -> tuple[list[
     """Return at most so many groups of a stream in which None ends each, and where they end; empty ones are none."""
     usual = stream[start : start + 2 * number]
     if len(usual) == 2 * number and usual[1::2].count(None) == number and None not in usual[::2]:
-        # One dataloader, and no data fetched ahead: ten times as fast for the many batches of a drain.
+        # One dataloader, and no data fetched ahead: a third of the time for the many batches of a drain.
         return [[timing] for timing in usual[::2] if timing is not None], start + 2 * number
     groups: list[list[Timing]] = []
     group: list[Timing] = []

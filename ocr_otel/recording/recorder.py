@@ -58,7 +58,6 @@ class Recorder:
         self.instruments = Instruments(session, self._drain_from_exporter, self._costs)
         self._entries = -1
         self._hook_cost = 0
-        self._callbacks = CallbackTimes(self.path.journal)
 
     # --- the entry ----------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ MEANING: Final = {
     "fetch": "waiting for data",
     "transfer": "host to device",
     "loop": "Lightning's own",
-    "other": "set-up, epoch hooks",
+    "other": "set-up, start of workers",
 }
 """The parts of the wall time whose names do not say it."""
 

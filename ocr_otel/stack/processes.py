@@ -20,7 +20,7 @@ follows the clock; a process number is not used again within so short a time."""
 _POLL_SECONDS: Final = 0.05
 _FOREIGN_PREFIXES: Final = ("OTEL_", "OCR_OTEL_")
 """The user's variables for a training would reach into the servers, which are instrumented themselves."""
-_NO_PROXY: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Servers on this machine are asked directly, whatever proxies the environment names."""
 
 
@@ -108,7 +108,7 @@ def _ends(process: psutil.Process, seconds: float) -> bool:
 def answers(url: str, timeout: float = 2.0) -> bool:
     """Return whether a server answers 200 at `url`."""
     try:
-        with _NO_PROXY.open(url, timeout=timeout) as response:
+        with DIRECT.open(url, timeout=timeout) as response:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False

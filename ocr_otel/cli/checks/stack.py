@@ -21,6 +21,7 @@ from ocr_otel.cli.checks.logs import reason
 from ocr_otel.cli.checks.places import Stations
 from ocr_otel.cli.checks.probe import Probe, make_probe
 from ocr_otel.cli.checks.stations import Counted, Loss, Sample, count, parse, where_lost
+from ocr_otel.stack.processes import DIRECT
 from ocr_otel.telemetry import destination
 from ocr_otel.telemetry.exporting import Signal
 
@@ -29,7 +30,6 @@ ARRIVAL_SECONDS: Final = 40.0
 _POLL_SECONDS: Final = 0.5
 _ANSWER_SECONDS: Final = 3.0
 _SERVICE: Final = "ocr-otel-doctor"
-_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _LOOPBACK: Final = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -197,7 +197,7 @@ def _explain_loss(loss: Loss, item: str, counted: Mapping[str, Counted], station
 
 def _page(url: str) -> list[Sample] | None:
     try:
-        with _DIRECT.open(url, timeout=_ANSWER_SECONDS) as response:
+        with DIRECT.open(url, timeout=_ANSWER_SECONDS) as response:
             return parse(response.read().decode(errors="replace"))
     except (OSError, ValueError):
         return None
@@ -206,7 +206,7 @@ def _page(url: str) -> list[Sample] | None:
 def _get(url: str) -> Any:
     host = urllib.parse.urlsplit(url).hostname or ""
     # Beyond this machine there may be a proxy on the way, as for everything else.
-    opener = _DIRECT.open if host in _LOOPBACK else urllib.request.urlopen
+    opener = DIRECT.open if host in _LOOPBACK else urllib.request.urlopen
     with opener(url, timeout=_ANSWER_SECONDS) as response:
         return json.load(response)
 

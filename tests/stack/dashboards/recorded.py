@@ -20,6 +20,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 
 from ocr_otel import semconv
 from ocr_otel.semconv import Name
+from ocr_otel.stack.processes import DIRECT
 
 AGES: Final = (40.0, 25.0, 10.0, 0.0)
 """Seconds ago of the points of a series: several, so that rates have a window."""
@@ -108,8 +109,7 @@ def write(endpoint: str, resource: Mapping[str, str], series: list[Recorded]) ->
     posted = urllib.request.Request(
         endpoint, request.SerializeToString(), {"Content-Type": "application/x-protobuf"}, method="POST"
     )
-    # Not through a proxy: the server is on this machine.
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(posted, timeout=TIMEOUT_SECONDS).close()
+    DIRECT.open(posted, timeout=TIMEOUT_SECONDS).close()
 
 
 def _metric(series: Recorded, now: float) -> Metric:
