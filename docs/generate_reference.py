@@ -23,7 +23,8 @@ def reference() -> str:
     parts = (
         ("Spans", semconv.SPANS.values()),
         ("Metrics", semconv.METRICS.values()),
-        ("Metrics of devices and hosts that dashboards and alerts read", semconv.FOREIGN_METRICS.values()),
+        ("Metrics of devices, processes and the host", semconv.RESOURCE_METRICS.values()),
+        ("Metrics of others that dashboards and alerts read", semconv.FOREIGN_METRICS.values()),
         ("Attributes", semconv.ATTRIBUTES.values()),
         ("Events", semconv.EVENTS.values()),
     )

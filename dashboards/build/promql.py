@@ -51,7 +51,7 @@ def name(metric: str) -> str:
     Raises:
         KeyError: `semconv` does not know the metric.
     """
-    return semconv.prometheus_name((semconv.METRICS | semconv.FOREIGN_METRICS)[metric])
+    return semconv.prometheus_name(semconv.all_metrics()[metric])
 
 
 def series(metric: str, *matchers: str, part: str = "") -> str:

@@ -35,8 +35,15 @@ SPANS: Final[dict[str, Name]] = {}
 ATTRIBUTES: Final[dict[str, Name]] = {}
 EVENTS: Final[dict[str, Name]] = {}
 METRICS: Final[dict[str, Name]] = {}
+RESOURCE_METRICS: Final[dict[str, Name]] = {}
+"""Metrics of devices, processes and their host, read beside a training: `METRICS` are what the training itself did."""
 FOREIGN_METRICS: Final[dict[str, Name]] = {}
-"""Read by dashboards and alert rules; not made by the recording of a training."""
+"""Read by dashboards and alert rules; made by others."""
+
+
+def all_metrics() -> dict[str, Name]:
+    """Return every metric by name, whoever makes it."""
+    return METRICS | RESOURCE_METRICS | FOREIGN_METRICS
 
 
 def span(name: str, meaning: str, present: str) -> str:
@@ -60,6 +67,12 @@ def event(name: str, meaning: str, present: str) -> str:
 def metric(name: str, kind: str, unit: str, meaning: str, present: str) -> str:
     """Document a metric's name."""
     METRICS[name] = Name(name, kind, unit, meaning, present)
+    return name
+
+
+def resource_metric(name: str, kind: str, unit: str, meaning: str, present: str) -> str:
+    """Document the name of a metric of a device, a process or the host."""
+    RESOURCE_METRICS[name] = Name(name, kind, unit, meaning, present)
     return name
 
 

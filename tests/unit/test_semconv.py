@@ -17,7 +17,12 @@ CONVENTIONS = {
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in semconv.FOREIGN_METRICS if name.startswith(("hw.", "process.", "system."))]
+    "name",
+    [
+        name
+        for name in semconv.RESOURCE_METRICS | semconv.FOREIGN_METRICS
+        if name.startswith(("hw.", "process.", "system."))
+    ],
 )
 def test_names_of_a_convention_are_the_conventions(name: str) -> None:
     assert name in CONVENTIONS

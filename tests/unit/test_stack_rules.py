@@ -71,7 +71,7 @@ def metrics_of(expression: str) -> set[str]:
 
 def known_metrics() -> set[str]:
     names = set()
-    for metric in (*semconv.METRICS.values(), *semconv.FOREIGN_METRICS.values()):
+    for metric in semconv.all_metrics().values():
         name = semconv.prometheus_name(metric)
         names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if metric.kind == "histogram" else {name}
     return names | RECORDED | OTHER_METRICS

@@ -137,7 +137,7 @@ def _attributes(values: Mapping[str, str]) -> list[KeyValue]:
 
 
 def _named(name: str) -> Name:
-    return (semconv.METRICS | semconv.FOREIGN_METRICS)[name]
+    return semconv.all_metrics()[name]
 
 
 def _dotted(attributes: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from tests.unit.dashboards.reading import NAMES
 OF_HISTOGRAM = ("_bucket", "_sum", "_count")
 KNOWN_METRICS = {
     f"{prometheus_name(each)}{part}"
-    for each in (semconv.METRICS | semconv.FOREIGN_METRICS).values()
+    for each in semconv.all_metrics().values()
     for part in (OF_HISTOGRAM if each.kind == "histogram" else ("",))
 } | servers.NAMES | {"ALERTS"}  # fmt: skip
 LABELS_OF_CONVENTIONS = {
