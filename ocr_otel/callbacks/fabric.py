@@ -13,7 +13,7 @@ from ocr_otel.recording.journal import TimedContext
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
 from ocr_otel.telemetry import session_for_process
-from ocr_otel.training import guard
+from ocr_otel.telemetry.failures import report
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
@@ -151,6 +151,6 @@ class FabricCallback:
 
     def failed(self, cause: str, error: Exception) -> None:
         """Log a failure of ours once and count it."""
-        guard.report(self._said, cause, error)
+        report(self._said, cause, error)
         if self._recorder is not None:
             self._recorder.instruments.error(cause)

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import Link
 
 from ocr_otel.recording import batch_trace, ids, journal, sampling
-from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
-from ocr_otel.recording.journal import CurrentRow, Journal, Timing
+from ocr_otel.recording.journal import Journal, Timing
 from ocr_otel.recording.loop import Loop
-from ocr_otel.recording.summaries import PART_OF_PHASE
-from ocr_otel.semconv import Kept, Phase, Stage
-from ocr_otel.telemetry import ExemplarPoint, Session
+from ocr_otel.semconv import Kept, Stage
+from ocr_otel.telemetry import Session
 
 FIRST_DRAIN: Final = sampling.MIN_BATCHES
-"""Batches after which the training thread drains the journal itself for the first time, so that there is a median."""
-LAST_DRAIN: Final = 512
-"""It doubles up to this: some 3 µs a batch, and 100 KB of journal."""
+"""Batches of a loop after which the training thread drains the journal itself, so that there is a median at once."""
+
+
+class Note(NamedTuple):
+    """What is known of a batch when it ends, for whoever reads its row later: it is planned, may be slow, or failed.
+
+    Attributes:
+        end: When it ended, monotonic nanoseconds.
+        loop: The loop that it is of.
+        kept: Why it is kept, slow or not; None where only slowness would be a reason.
+        error: The exception that ended it.
+        threshold: Nanoseconds above which it was slow.
+        median: The running median then, nanoseconds; 0 without one.
+        batch_idx: Its index.
+        dataloader_idx: Which dataloader; None where there is one.
+        global_step: Optimiser steps so far.
+    """
+
+    end: int
+    loop: Loop
+    kept: Kept | None
+    error: BaseException | None
+    threshold: int
+    median: int
+    batch_idx: int
+    dataloader_idx: int | None
+    global_step: int
 
 
 class BatchPath:
@@ -36,8 +57,8 @@ class BatchPath:
         loop: The epoch or validation that runs; None between.
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
-        span_cost: Nanoseconds that making spans took.
-        drain_cost: Nanoseconds that draining took of the training thread.
+        notes: Batches that may become traces, in the order of their ends; taken by who drains.
+        attend_cost: Nanoseconds that looking at batches took of the training thread.
         fetched_in_step: Whether the module takes the iterator and fetches inside its step.
         counting: Whether the samples of the next batch are to be counted in it; otherwise they are those that its
             dataloader was asked for.
@@ -48,32 +69,28 @@ class BatchPath:
     """
 
     __slots__ = (
-        "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_gap", "_drain_idx", "_entry", "_global_step",
-        "_ids", "_offset", "_planned", "_preset", "_progress", "_session", "attend_at", "batch_idx",
-        "counting", "drain_cost", "due_idx", "fetched_in_step", "first_batch_at", "interrupted_at", "journal",
-        "loop", "span_cost", "threshold",
+        "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_idx", "_entry", "_global_step", "_planned",
+        "_progress", "_session", "attend_at", "attend_cost", "batch_idx", "counting", "due_idx", "fetched_in_step",
+        "first_batch_at", "interrupted_at", "journal", "loop", "notes", "threshold",
     )  # fmt: skip
 
     def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
         self.journal = Journal()
-        self.span_cost = 0
-        self.drain_cost = 0
+        self.notes: list[Note] = []
+        self.attend_cost = 0
         self._session = session
-        self._preset = ids.preset_ids(session.tracer)
         self._drain = drain
         self._progress = progress
-        self.begin_entry(0, 0, lambda: 0)
+        self.begin_entry(0, lambda: 0)
 
-    def begin_entry(self, entry: int, offset: int, global_step: Callable[[], int]) -> None:
+    def begin_entry(self, entry: int, global_step: Callable[[], int]) -> None:
         """Forget the entry before.
 
         Args:
             entry: Number of the entry in this process.
-            offset: Unix time minus monotonic time, nanoseconds.
             global_step: Returns the optimiser steps so far.
         """
         self._entry = entry
-        self._offset = offset
         self._global_step = global_step
         self.loop: Loop | None = None
         self.first_batch_at: int | None = None
@@ -82,9 +99,9 @@ class BatchPath:
         self.fetched_in_step = False
         self.batch_idx = -1
         self._planned: Kept | None = None
-        self._ids = (0, 0)
         self._context: Any = None
         self._ahead: list[Timing | None] = []
+        self.notes.clear()
         self.journal.forget()
         self.journal.write(perf_counter_ns(), journal.ROW)
         self._begin_indices()
@@ -109,7 +126,6 @@ class BatchPath:
     def _begin_indices(self) -> None:
         self._dataloader_idx: int | None = None
         self.due_idx = self.batch_idx + 1
-        self._drain_gap = FIRST_DRAIN
         self._drain_idx = self.due_idx + FIRST_DRAIN
         self.attend_at = self.threshold = sampling.NEVER
         self.renew_threshold()
@@ -164,8 +180,7 @@ class BatchPath:
         self._planned = planned = loop.planned(batch_idx)
         if planned is not None:
             # Spans that the application makes inside a kept batch become its children.
-            self._ids = self._batch_ids(loop)
-            self._context = attach(batch_trace.root_context(*self._ids, sampled=True))
+            self._context = attach(batch_trace.root_context(*self._batch_ids(loop), sampled=True))
         if planned is not None or batch_idx >= self._drain_idx:
             self.attend_at = 0
         # A batch that is looked at anyway is counted too, so that a loader that is not what it was is found.
@@ -175,39 +190,34 @@ class BatchPath:
             self.due_idx = max(self.due_idx, min(loop.next_planned(batch_idx), self._drain_idx))
 
     def attend(self, now: int, error: BaseException | None = None) -> None:
-        """Look at the row that ends now: if it is a batch that is planned, slow or failed, it becomes a trace."""
-        began = perf_counter_ns()
+        """Note the row that ends now: if it is a batch that is planned, slow or failed, it becomes a trace."""
         if self._context is not None:
             detach(self._context)
             self._context = None
         planned, self._planned = self._planned, None
         loop = self.loop
-        row = self.journal.current(now)
-        if loop is None or not row.mark:
+        if loop is None:
             return
-        slow = now - row.start > self.threshold
-        if slow:
-            loop.detector.found += 1
-        kept = planned
-        if error is not None:
-            kept = Kept.ERROR
-        elif slow and loop.detector.may_keep(now):
-            kept = Kept.SLOW
-        if kept is not None:
-            self._keep(loop, row, kept, planned is not None, now, error)
-        self.span_cost += perf_counter_ns() - began
+        self.notes.append(
+            Note(
+                end=now,
+                loop=loop,
+                kept=planned if error is None else Kept.ERROR,
+                error=error,
+                threshold=self.threshold,
+                median=loop.detector.median,
+                batch_idx=self.batch_idx,
+                dataloader_idx=self._dataloader_idx,
+                global_step=self._global_step(),
+            )
+        )
         self.counting = loop.counted and not self.fetched_in_step
         if self.batch_idx >= self._drain_idx:
-            self._drain_gap = min(2 * self._drain_gap, LAST_DRAIN)
-            self._drain_idx = self.batch_idx + self._drain_gap
-            self._drained()
+            self._drain()
+            self._drain_idx = sampling.NEVER if loop.detector.median else self.batch_idx + FIRST_DRAIN
         if now > loop.next_progress:
             self._progress(loop, now)
-
-    def _drained(self) -> None:
-        began = perf_counter_ns()
-        self._drain()
-        self.drain_cost += perf_counter_ns() - began
+        self.attend_cost += perf_counter_ns() - now
 
     def close_batch(self, now: int, error: BaseException | None = None) -> None:
         """End the row that runs: validation begins, the epoch ends, or an exception came."""
@@ -215,52 +225,6 @@ class BatchPath:
             self.attend(now, error)
         self.attend_at = sampling.NEVER
         self.journal.write(now, journal.ROW)
-
-    def _keep(
-        self, loop: Loop, row: CurrentRow, kept: Kept, planned: bool, now: int, error: BaseException | None
-    ) -> None:
-        trace_id, span_id = self._ids if planned else self._batch_ids(loop)
-        context = batch_trace.emit(
-            self._session,
-            self._preset,
-            self._record(loop, row, kept, now, error),
-            trace_id,
-            span_id,
-            Link(loop.span.get_span_context()),
-            self._offset,
-        )
-        duration = now - row.start
-        loop.keep(duration, context)
-        if context.trace_flags.sampled:
-            loop.exemplars.append(ExemplarPoint(duration / 1e9, now + self._offset, context.trace_id, context.span_id))
-
-    def _record(self, loop: Loop, row: CurrentRow, kept: Kept, now: int, error: BaseException | None) -> KeptBatch:
-        duration = now - row.start
-        median = loop.detector.median
-        phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
-        phases[Phase.LOOP] = max(0, duration - sum(row.parts))
-        workers = self.journal.workers_of_current()
-        samples = asked = batch_trace.samples_of(workers)
-        if row.mark == journal.COUNTED:
-            samples = self.journal.samples[-1]
-            if samples != asked:
-                loop.learn(False, 1)
-        return KeptBatch(
-            stage=loop.stage,
-            kept=kept,
-            epoch=loop.epoch,
-            batch_idx=self.batch_idx,
-            dataloader_idx=self._dataloader_idx,
-            global_step=self._global_step(),
-            samples=samples,
-            start=row.start,
-            end=now,
-            ratio=duration / median if median else None,
-            phases=phases,
-            intervals=row.intervals,
-            workers=[WorkerTiming(*timing) for timing in workers],
-            error=error,
-        )
 
     def _batch_ids(self, loop: Loop) -> tuple[int, int]:
         identity = self._session.identity

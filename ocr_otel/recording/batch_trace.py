@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +14,6 @@ from ocr_otel import semconv
 from ocr_otel.recording import journal
 from ocr_otel.recording.exceptions import exception_event
 from ocr_otel.recording.ids import PresetIds
-from ocr_otel.recording.journal import Timing
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ChildSpan, Session
 
@@ -51,18 +50,6 @@ class WorkerTiming(NamedTuple):
     cache_misses: int | None
 
 
-_SAMPLES: Final = 5
-assert WorkerTiming._fields[_SAMPLES] == "samples"
-
-
-def samples_of(group: Sequence[Timing]) -> int:
-    """Return the samples that a batch's dataloader was asked for."""
-    samples = 0
-    for timing in group:
-        samples += timing[_SAMPLES]
-    return samples
-
-
 @dataclass(frozen=True, slots=True)
 class KeptBatch:
     """A finished batch that becomes a trace; times are monotonic nanoseconds.
@@ -81,6 +68,7 @@ class KeptBatch:
         phases: Nanoseconds by phase.
         intervals: Triples of code, start and end, in the order in which they ended.
         workers: What the dataloader did for it.
+        different: Attributes that say what was different in its time; empty where that is not asked.
         error: The exception that ended it.
     """
 
@@ -97,6 +85,7 @@ class KeptBatch:
     phases: dict[Phase, int]
     intervals: Sequence[tuple[int, int, int]]
     workers: Sequence[WorkerTiming]
+    different: Mapping[str, Any]
     error: BaseException | None = None
 
 
@@ -136,7 +125,7 @@ def emit(
         The root's context, for links and exemplars.
     """
     if ids is not None:
-        ids.trace_id, ids.span_id = trace_id, span_id
+        ids.preset(trace_id, span_id)
     root = session.tracer.start_span(
         semconv.BATCH_SPAN_BY_STAGE[batch.stage],
         context=Context(),
@@ -173,6 +162,7 @@ def _attributes(batch: KeptBatch) -> dict[str, Any]:
     for phase, nanoseconds in batch.phases.items():
         if nanoseconds:
             attributes[_PHASE_ATTRIBUTE[phase]] = nanoseconds / 1e9
+    attributes.update(batch.different)
     return attributes
 
 

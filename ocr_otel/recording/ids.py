@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from hashlib import blake2b
 
 from opentelemetry.sdk.trace import Tracer
@@ -33,22 +34,30 @@ def _hash(text: str, size: int) -> int:
 
 
 class PresetIds(PrivateRandomIds):
-    """Gives the ids that were preset for the next root span, else random ones."""
+    """Gives the ids that a thread has preset for its next root span, else random ones."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.trace_id = 0
-        self.span_id = 0
+        self._preset = threading.local()
+
+    def preset(self, trace_id: int, span_id: int) -> None:
+        """Set the ids of the next span that this thread starts."""
+        self._preset.ids = [trace_id, span_id]
 
     def generate_trace_id(self) -> int:
         """Return the preset trace id once, else a new one."""
-        preset, self.trace_id = self.trace_id, 0
-        return preset or super().generate_trace_id()
+        return self._take(0) or super().generate_trace_id()
 
     def generate_span_id(self) -> int:
         """Return the preset span id once, else a new one."""
-        preset, self.span_id = self.span_id, 0
-        return preset or super().generate_span_id()
+        return self._take(1) or super().generate_span_id()
+
+    def _take(self, which: int) -> int:
+        preset: list[int] | None = getattr(self._preset, "ids", None)
+        if preset is None:
+            return 0
+        value, preset[which] = preset[which], 0
+        return value
 
 
 def preset_ids(tracer: object) -> PresetIds | None:

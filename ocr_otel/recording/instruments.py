@@ -128,17 +128,28 @@ class Instruments:
         stage: Stage,
         rows: npt.NDArray[np.int64],
         phases: dict[Phase, npt.NDArray[np.int64]],
-        exemplars: Sequence[ExemplarPoint],
+        kept: Sequence[int],
     ) -> None:
-        """Take drained rows."""
+        """Take drained rows.
+
+        Args:
+            stage: Their stage.
+            rows: The rows.
+            phases: Nanoseconds of each phase in them.
+            kept: Which of them are to be traces: their durations are counted when that is made, see `kept_done`.
+        """
         by_stage = _BY_STAGE[stage]
-        self._batch_duration.record_many(rows[:, columns.DURATION] / 1e9, by_stage, exemplars)
+        self._batch_duration.record_many(np.delete(rows[:, columns.DURATION], kept) / 1e9, by_stage)
         for phase, nanoseconds in phases.items():
             if nanoseconds.any():
                 self._phase_duration.record_many(nanoseconds / 1e9, _BY_PHASE[stage, phase])
         self._batches.add(len(rows), by_stage)
         self._samples.add(int(rows[:, columns.SAMPLES].sum()), by_stage)
         self._windows.setdefault(stage, _Window()).add(rows)
+
+    def kept_done(self, stage: Stage, seconds: float, exemplars: Sequence[ExemplarPoint]) -> None:
+        """Count the duration of a kept batch, with the trace that explains it, where it was sampled."""
+        self._batch_duration.record_many(np.array([seconds]), _BY_STAGE[stage], exemplars)
 
     def workers_done(self, stage: Stage, timings: Sequence[Timing]) -> None:
         """Take what the dataloader's workers did."""

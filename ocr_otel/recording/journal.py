@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from dataclasses import dataclass
+from collections.abc import Sequence
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Final
@@ -39,26 +39,15 @@ EXIT: Final = 0x8000
 
 Timing = tuple[int, int, int, int, int, int, int | None, int | None]
 """What a dataloader did to make one batch: the fields of a `WorkerTiming`; most batches never need the names."""
-
-MAX_INTERVALS: Final = 48
-"""Intervals kept of one batch; a batch with more (many manual optimiser steps) keeps its times, not all its spans."""
+_SAMPLES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentRow:
-    """The row that runs, decoded.
-
-    Attributes:
-        start: When it began, monotonic nanoseconds.
-        mark: `BATCH` or `COUNTED` where it is a batch, 0 where it is none.
-        parts: Nanoseconds by part, each context's own time alone.
-        intervals: Part, start and end, in the order of their ends, of contexts that have no name.
-    """
-
-    start: int
-    mark: int
-    parts: list[int]
-    intervals: list[tuple[int, int, int]]
+def samples_of(group: Sequence[Timing]) -> int:
+    """Return the samples that a batch's dataloader was asked for."""
+    samples = 0
+    for timing in group:
+        samples += timing[_SAMPLES]
+    return samples
 
 
 class Journal:
@@ -74,11 +63,10 @@ class Journal:
         lock: Held by who reads.
     """
 
-    __slots__ = ("_batches_end", "_groups_end", "arrived", "codes", "lock", "names", "parts", "samples", "times")
+    __slots__ = ("arrived", "codes", "lock", "names", "parts", "samples", "times")
 
     def __init__(self) -> None:
         self.arrived: list[Timing | None] = []
-        self._batches_end = self._groups_end = 0
         self.lock = threading.Lock()
         self.times = array("q")
         self.codes = array("H")
@@ -97,7 +85,6 @@ class Journal:
         with self.lock:
             del self.samples[:], self.codes[:], self.times[:]
             self.arrived.clear()
-            self._batches_end = self._groups_end = 0
             del self.parts[FIRST_CONTEXT:], self.names[FIRST_CONTEXT:]
 
     def write(self, now: int, code: int) -> None:
@@ -111,9 +98,8 @@ class Journal:
         To be called with the lock held. Where it is not known what dataloaders did, fewer are returned.
         """
         del self.codes[:events], self.times[:events]
-        groups, end = _groups(self.arrived, 0, batches)
+        groups, end = _groups(self.arrived, batches)
         del self.arrived[:end]
-        self._batches_end = self._groups_end = 0
         return groups
 
     def set_aside(self) -> list[Timing | None]:
@@ -128,53 +114,7 @@ class Journal:
         with self.lock:
             before = self.arrived[:]
             self.arrived[:] = arrived
-            self._batches_end = self._groups_end = 0
         return before
-
-    def workers_of_current(self) -> list[Timing]:
-        """Return what dataloaders did for the batch that runs."""
-        with self.lock:
-            row = self._row()
-            # Only what came since the last call is counted: a batch in six may be kept.
-            before = sum(ROW < code < FIRST_CONTEXT for code in self.codes[self._batches_end : row])
-            _, self._groups_end = _groups(self.arrived, self._groups_end, before)
-            self._batches_end = row
-            groups, _ = _groups(self.arrived, self._groups_end, 1)
-        return groups[0] if groups else []
-
-    def _row(self) -> int:
-        at = len(self.codes) - 1
-        while self.codes[at] > ROW:
-            at -= 1
-        return at
-
-    def current(self, now: int) -> CurrentRow:
-        """Decode the row that runs up to `now`."""
-        with self.lock:
-            row = self._row()
-            codes, times = self.codes[row:], self.times[row:]
-        own = [0] * (PARTS + 1)
-        intervals: list[tuple[int, int, int]] = []
-        open_: list[tuple[int, int]] = [(ROW_FETCH, times[0])] if codes[0] == ROW_FETCH else []
-        before = times[0]
-        mark = 0
-        for code, time in zip(codes[1:], times[1:], strict=False):
-            own[self.parts[open_[-1][0]] if open_ else NO_PART] += time - before
-            before = time
-            if code < FIRST_CONTEXT:
-                mark = code
-            elif not code & EXIT:
-                open_.append((code, time))
-            elif open_:
-                self._close(*open_.pop(), time, intervals)
-        own[self.parts[open_[-1][0]] if open_ else NO_PART] += now - before
-        while open_:
-            self._close(*open_.pop(), now, intervals)
-        return CurrentRow(times[0], mark, own[:PARTS], intervals)
-
-    def _close(self, code: int, start: int, end: int, intervals: list[tuple[int, int, int]]) -> None:
-        if not self.names[code] and len(intervals) < MAX_INTERVALS:
-            intervals.append((self.parts[code], start, end))
 
 
 class TimedContext:
@@ -219,19 +159,18 @@ class NullContext:
         return None
 
 
-def _groups(stream: list[Timing | None], start: int, number: int) -> tuple[list[list[Timing]], int]:
+def _groups(stream: list[Timing | None], number: int) -> tuple[list[list[Timing]], int]:
     """Return at most so many groups of a stream in which None ends each, and where they end; empty ones are none."""
-    usual = stream[start : start + 2 * number]
+    usual = stream[: 2 * number]
     if len(usual) == 2 * number and usual[1::2].count(None) == number and None not in usual[::2]:
         # One dataloader, and no data fetched ahead: a third of the time for the many batches of a drain.
-        return [[timing] for timing in usual[::2] if timing is not None], start + 2 * number
+        return [[timing] for timing in usual[::2] if timing is not None], 2 * number
     groups: list[list[Timing]] = []
     group: list[Timing] = []
-    end = start
-    for at in range(start, len(stream)):
+    end = 0
+    for at, item in enumerate(stream):
         if len(groups) == number:
             break
-        item = stream[at]
         if item is not None:
             group.append(item)
             continue

@@ -17,7 +17,6 @@ from ocr_otel.recording.rows import DURATION
 from ocr_otel.recording.summaries import LoopSummary, Totals
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.settings import Settings
-from ocr_otel.telemetry import ExemplarPoint
 
 SLOWEST_LINKED: Final = 5
 """Slowest kept batches that an epoch's span links to."""
@@ -60,7 +59,6 @@ class Loop:
         self._compared = 0
         self._count_always = count_always
         self.left = (False, -1, True)
-        self.exemplars: list[ExemplarPoint] = []
         self.next_progress: float = next_progress if stage is Stage.TRAIN else math.inf
         self.nested_ns = 0
         self.checkpoint_ns = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,17 +13,19 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import Link, Span
 
 from ocr_otel import semconv
-from ocr_otel.recording import batch_trace, rows, sampling
+from ocr_otel.recording import batch_trace, sampling
+from ocr_otel.recording.background import Background
 from ocr_otel.recording.batch_path import BatchPath
-from ocr_otel.recording.callback_times import CallbackTimes
+from ocr_otel.recording.drain import Drain
 from ocr_otel.recording.entries import entry_attributes, entry_summary
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
-from ocr_otel.recording.summaries import EntrySummary, LoopSummary, phase_nanoseconds
+from ocr_otel.recording.summaries import EntrySummary, LoopSummary
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import Session
+from ocr_otel.telemetry.failures import report
 
 PROGRESS_NS: Final = 600_000_000_000
 """An epoch longer than ten minutes is reported in parts of ten minutes."""
@@ -51,11 +52,13 @@ class Recorder:
     def __init__(self, session: Session, settings: Settings, progress_ns: int = PROGRESS_NS) -> None:
         self.session = session
         self.busy = False
+        self._said: set[str] = set()
         self._settings = settings
         self._progress_ns = progress_ns
-        self._lock = threading.Lock()
-        self.path = BatchPath(session, self._drain, self._progress)
-        self.instruments = Instruments(session, self._drain_from_exporter, self._costs)
+        self.path = BatchPath(session, self._take, self._progress)
+        self.instruments = Instruments(session, self._collected, self._costs)
+        self._drain = Drain(session, self.path, self.instruments, self.failed_beside)
+        self._background = Background(self._beside, self.failed_beside)
         self._entries = -1
         self._hook_cost = 0
 
@@ -87,14 +90,15 @@ class Recorder:
         self._done: list[LoopSummary] = []
         self._checkpoint_ns = 0
         self._loops = -1
-        self._callbacks = CallbackTimes(self.path.journal)
         self._detectors: dict[Stage, sampling.SlowDetector] = {}
         self._start = perf_counter_ns()
         self._offset = time.time_ns() - self._start
         self._run = RunTrace(self.session.tracer, entry, self._unix(self._start), configuration)
         self._token = attach(batch_trace.span_context(self._run.root))
-        self.path.begin_entry(self._entries, self._offset, global_step)
+        self.path.begin_entry(self._entries, global_step)
+        self._drain.begin_entry(self._entries, self._offset)
         self.instruments.begin_entry(stages)
+        self._background.start()
 
     def end_entry(self, outcome: Outcome, error: BaseException | None = None, mfu: float | None = None) -> EntrySummary:
         """End the entry and what is open in it; deliver it within the bound.
@@ -107,6 +111,7 @@ class Recorder:
         self.path.close_batch(perf_counter_ns(), error)
         while self.path.loop is not None:
             self.end_loop({}, failed=error is not None)
+        self._background.stop()
         end = perf_counter_ns()
         summary = self._summary(outcome, end, mfu)
         for cause, number in self.session.spans_lost().items():
@@ -122,10 +127,16 @@ class Recorder:
         """Add what is known of the configuration only when the entry has begun to its span."""
         self._run.root.set_attributes(configuration)
 
+    def failed_beside(self, cause: str, error: Exception) -> None:
+        """Log once and count what failed of what the training does not wait for."""
+        report(self._said, cause, error)
+        self.instruments.error(cause)
+
     def abandon(self) -> None:
         """Stop recording the entry as it is, after failures of ours."""
         self.busy = False
         self.path.loop = None
+        self._background.stop()
 
     def _summary(self, outcome: Outcome, end: int, mfu: float | None) -> EntrySummary:
         return entry_summary(
@@ -185,7 +196,7 @@ class Recorder:
             next_progress=now + self._progress_ns,
             count_always=count_always,
         )
-        self._drain()
+        self._catch_up()
         if self.path.loop is not None:
             self._outer.append(self.path.loop)
         self.path.enter_loop(loop, fetched_in_step)
@@ -217,12 +228,12 @@ class Recorder:
         if loop is None:
             return None
         detach(loop.token)
-        self._drain()
+        self._catch_up()
         outer = self._outer.pop() if self._outer else None
         self.path.return_to_loop(outer)
-        summary = loop.summary(now, self._callbacks.slowest(), skipped_steps)
+        summary = loop.summary(now, self._drain.callbacks.slowest(), skipped_steps)
         if loop.stage is Stage.TRAIN:
-            self._callbacks.forget()
+            self._drain.callbacks.forget()
         if outer is not None:
             outer.nested_ns += now - loop.start
         self._done.append(summary)
@@ -248,7 +259,7 @@ class Recorder:
             loop.span.end(self._unix(now))
 
     def _progress(self, loop: Loop, now: int) -> None:
-        self._drain()
+        self._catch_up()
         begun = int(loop.next_progress) - self._progress_ns
         summary = loop.progress_summary(now, begun)
         attributes = {semconv.STAGE: str(loop.stage), semconv.EPOCH: loop.epoch, **loop_attributes(summary)}
@@ -278,41 +289,33 @@ class Recorder:
         parent = self.path.loop.span if self.path.loop is not None else None
         self._run.add(name, self._unix(start), self._unix(end), attributes, parent)
 
-    # --- the drain ----------------------------------------------------------------------------------------------------
+    # --- what the training does not wait for --------------------------------------------------------------------------
 
-    def _drain_from_exporter(self) -> None:
+    def _beside(self) -> None:
+        """Count and make what is over, in another thread than the training's."""
+        if not self.busy or os.getpid() != self.session.pid:
+            return
+        self._drain.take()
+        self._drain.make(beside=True)
+        loop = self.path.loop
+        if loop is not None and perf_counter_ns() > loop.next_progress:
+            # Spans of the run's trace are made by the training thread, at the end of the batch that runs.
+            self.path.attend_at = 0
+
+    def _collected(self) -> None:
         if self.busy and os.getpid() == self.session.pid:
-            self._drain()
-            loop = self.path.loop
-            if loop is not None and perf_counter_ns() > loop.next_progress:
-                # Spans are made by the training thread, at the end of the batch that runs.
-                self.path.attend_at = 0
+            self._drain.take()
 
-    def _drain(self) -> None:
-        with self._lock:
-            taken = rows.take(self.path.journal)
-            loop = self.path.loop
-            if taken is None or loop is None:
-                return
-            self._callbacks.add(taken.own)
-            loop.callbacks_between_ns += taken.between
-            if taken.workers:
-                self.instruments.workers_done(loop.stage, [timing for group in taken.workers for timing in group])
-            if not len(taken.batches):
-                return
-            if taken.agree is not None:
-                loop.learn(taken.agree, len(taken.batches))
-            exemplars, loop.exemplars = loop.exemplars, []
-            phases = phase_nanoseconds(taken.batches)
-            loop.add(taken.batches, phases)
-            self.path.renew_threshold()
-            last_end = int(taken.batches[-1, rows.START] + taken.batches[-1, rows.DURATION])
-            self.instruments.batches_done(loop.stage, taken.batches, phases, exemplars)
-            self.instruments.epoch = loop.epoch
-            self.instruments.last_batch_unix = self._unix(last_end) / 1e9
+    def _catch_up(self) -> None:
+        """Count and make all that is over, at once."""
+        self._drain.take()
+        self._drain.make()
+
+    def _take(self) -> None:
+        self._drain.take()
 
     def _costs(self) -> dict[str, int]:
-        return {"spans": self.path.span_cost, "drain": self.path.drain_cost, "hooks": self._hook_cost}
+        return {"batches": self.path.attend_cost, "hooks": self._hook_cost, "background": self._background.cpu_ns}
 
     def _unix(self, monotonic: int) -> int:
         return monotonic + self._offset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ocr_otel.recording import journal
-from ocr_otel.recording.batch_trace import samples_of
-from ocr_otel.recording.journal import EXIT, FIRST_CONTEXT, NO_PART, ROW, ROW_FETCH, Journal, Timing
+from ocr_otel.recording.decoding import DecodedRow, decode
+from ocr_otel.recording.journal import EXIT, FIRST_CONTEXT, NO_PART, ROW, ROW_FETCH, Journal, Timing, samples_of
 
 SAMPLES: Final = 0
 START: Final = 1
@@ -23,6 +24,25 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """A batch that was asked for by the time of its end.
+
+    Attributes:
+        number: Which of the rows it is.
+        row: Its events.
+        end: When it ended, monotonic nanoseconds.
+        samples: Its samples.
+        workers: What the dataloader did for it; empty where that is not known.
+    """
+
+    number: int
+    row: DecodedRow
+    end: int
+    samples: int
+    workers: list[Timing]
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What was taken out of the journal.
 
@@ -32,6 +52,8 @@ class Taken:
         agree: Whether all counted batches hold the samples that their dataloader was asked for; None without any.
         between: Nanoseconds of callbacks between batches.
         own: Nanoseconds by context code, each context's own time alone, inside and between batches.
+        end: When the last of the rows ended.
+        details: The batches that were asked for.
     """
 
     batches: Integers
@@ -39,12 +61,18 @@ class Taken:
     agree: bool | None
     between: int
     own: Integers
+    end: int
+    details: list[Detail]
 
 
-def take(source: Journal) -> Taken | None:
+def take(source: Journal, ends: Sequence[int] = ()) -> Taken | None:
     """Take all rows that are complete; None where there are none.
 
     Its writer may be at work meanwhile.
+
+    Args:
+        source: The journal.
+        ends: Times at which batches ended that are to be told in detail.
     """
     with source.lock:
         codes = np.frombuffer(source.codes[:], dtype=np.uint16).astype(np.int64)
@@ -76,7 +104,33 @@ def take(source: Journal) -> Taken | None:
     batches[:, PARTS:] = by_part[is_batch]
     agree = _count(batches, kind[is_batch] == journal.COUNTED, source, workers)
     between = int(by_part[~is_batch, journal.CALLBACKS].sum())
-    return Taken(batches, workers, agree, between, own)
+    details = _details(source, codes, times, begins, is_batch, ends, batches, workers) if ends else []
+    return Taken(batches, workers, agree, between, own, int(times[end]), details)
+
+
+def _details(
+    source: Journal,
+    codes: Integers,
+    times: Integers,
+    begins: Integers,
+    is_batch: npt.NDArray[np.bool_],
+    ends: Sequence[int],
+    batches: Integers,
+    workers: list[list[Timing]],
+) -> list[Detail]:
+    stops = np.append(begins[1:], len(codes))
+    row_ends = times[stops]
+    ordinal = np.cumsum(is_batch) - 1
+    found = []
+    for end in ends:
+        at = int(np.searchsorted(row_ends, end))
+        if at == len(row_ends) or row_ends[at] != end or not is_batch[at]:
+            continue
+        first, stop, number = int(begins[at]), int(stops[at]), int(ordinal[at])
+        row = decode(source, codes[first:stop].tolist(), times[first:stop].tolist(), end)
+        by = workers[number] if number < len(workers) else []
+        found.append(Detail(number, row, end, int(batches[number, SAMPLES]), by))
+    return found
 
 
 def _active(codes: Integers, begins: Integers, row: Integers) -> Integers:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
-
-logger = logging.getLogger("ocr_otel")
 
 MAX_FAILURES: Final = 3
 """After this many failures the recording of a run switches itself off."""
@@ -37,20 +34,6 @@ def guarded(method: Callable[Concatenate[Owner, Params], None]) -> Callable[Conc
             self.failed(cause, error)
 
     return call
-
-
-def report(said: set[str], cause: str, error: Exception) -> None:
-    """Log a failure with its cause, once for each cause."""
-    if cause in said:
-        return
-    said.add(cause)
-    logger.warning(
-        "ocr_otel failed in %s and goes on without what it was doing there; the training is not touched: %s: %s",
-        cause,
-        type(error).__name__,
-        error,
-        exc_info=logger.isEnabledFor(logging.DEBUG),
-    )
 
 
 def attempt(function: Callable[[], Any], failed: Callable[[str, Exception], None], cause: str) -> Any:

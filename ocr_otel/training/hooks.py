@@ -10,6 +10,7 @@ from ocr_otel.recording import EntrySummary, Judge, Recorder, recorder_for
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, SettingsError, load
 from ocr_otel.telemetry import session_for_process
+from ocr_otel.telemetry.failures import logger, report
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import describe_loader, describe_trainer
@@ -265,16 +266,14 @@ class TrainingHooks:
 
     def failed(self, cause: str, error: Exception) -> None:
         """Log a failure of ours once, count it, and stop recording this run when there are too many."""
-        guard.report(self._said, cause, error)
+        report(self._said, cause, error)
         recorder = self._recorder
         if recorder is None:
             return
         recorder.instruments.error(cause)
         self._failures += 1
         if self._failures >= guard.MAX_FAILURES:
-            guard.logger.warning(
-                "ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures
-            )
+            logger.warning("ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures)
             self._take_seams_away()
             recorder.abandon()
             self._recorder = None

@@ -1,6 +1,7 @@
 """Ids of batches are derived; all others leave the training's random numbers alone."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 from ocr_otel.recording.ids import PresetIds, batch_span_id, batch_trace_id
 
@@ -25,7 +26,9 @@ def test_no_two_batches_share_a_trace() -> None:
 
 def test_a_preset_id_is_used_once() -> None:
     ids = PresetIds()
-    ids.trace_id, ids.span_id = 5, 6
+    ids.preset(5, 6)
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(ids.generate_trace_id).result() != 5
     assert (ids.generate_trace_id(), ids.generate_span_id()) == (5, 6)
     assert ids.generate_trace_id() != 5
     assert ids.generate_span_id() != 6

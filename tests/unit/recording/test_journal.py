@@ -1,4 +1,4 @@
-"""What the journal says of the batch that runs."""
+"""What the journal says of one row, and of the work that dataloaders did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from time import perf_counter_ns, sleep
 import pytest
 
 from ocr_otel.recording import journal
-from ocr_otel.recording.journal import MAX_INTERVALS, Journal, TimedContext
+from ocr_otel.recording.decoding import MAX_INTERVALS
+from ocr_otel.recording.journal import Journal, TimedContext
+from tests.support.journals import current
 
 TIMING = (0, 1, 10, 20, 30, 4, None, None)
 
@@ -29,7 +31,7 @@ def test_time_of_nested_contexts_is_counted_once() -> None:
             sleep(0.004)
             with callback:
                 sleep(0.003)
-    row = book.current(perf_counter_ns())
+    row = current(book, perf_counter_ns())
     assert [part for part, _, _ in row.intervals] == [journal.FORWARD, journal.OPTIMIZER]
     _, start, end = row.intervals[1]
     assert sum(row.parts) == end - start
@@ -43,7 +45,7 @@ def test_a_row_that_begins_with_the_wait_for_data_counts_it() -> None:
     fetch = TimedContext(book, journal.FETCH)
     book.write(100, journal.ROW_FETCH)
     fetch.__exit__(None, None, None)
-    row = book.current(perf_counter_ns())
+    row = current(book, perf_counter_ns())
     assert row.start == 100
     ((part, start, end),) = row.intervals
     assert (part, start) == (journal.FETCH, 100)
@@ -54,14 +56,14 @@ def test_an_exception_passes_through_and_is_still_timed() -> None:
     book = started()
     with pytest.raises(ValueError, match="theirs"), TimedContext(book, journal.FORWARD):
         raise ValueError("theirs")
-    assert book.current(perf_counter_ns()).parts[journal.FORWARD] > 0
+    assert current(book, perf_counter_ns()).parts[journal.FORWARD] > 0
 
 
 def test_what_is_open_at_the_rows_end_ends_with_it() -> None:
     book = started()
     TimedContext(book, journal.FORWARD).__enter__()
     now = perf_counter_ns()
-    row = book.current(now)
+    row = current(book, now)
     assert [(part, end) for part, _, end in row.intervals] == [(journal.FORWARD, now)]
 
 
@@ -71,44 +73,26 @@ def test_more_intervals_than_there_is_room_for_keep_their_time() -> None:
     for _ in range(MAX_INTERVALS + 5):
         with backward:
             pass
-    before = book.current(perf_counter_ns())
+    before = current(book, perf_counter_ns())
     with backward:
         sleep(0.001)
-    after = book.current(perf_counter_ns())
+    after = current(book, perf_counter_ns())
     assert len(before.intervals) == len(after.intervals) == MAX_INTERVALS
     assert after.parts[journal.BACKWARD] >= before.parts[journal.BACKWARD] + 1_000_000
 
 
 def test_a_row_knows_whether_a_batch_is_in_it() -> None:
     book = started()
-    assert book.current(perf_counter_ns()).mark == 0
+    assert current(book, perf_counter_ns()).mark == 0
     book.write(perf_counter_ns(), journal.BATCH)
-    assert book.current(perf_counter_ns()).mark == journal.BATCH
+    assert current(book, perf_counter_ns()).mark == journal.BATCH
     book.write(perf_counter_ns(), journal.ROW)
-    assert book.current(perf_counter_ns()).mark == 0
-
-
-def test_dataloaders_work_is_found_for_the_batch_that_runs_however_many_came_before() -> None:
-    book = Journal()
-    timings = [(number, *TIMING[1:]) for number in range(6)]
-    for number, timing in enumerate(timings):
-        book.write(perf_counter_ns(), journal.ROW_FETCH)
-        book.arrived += [timing, None]
-        book.write(perf_counter_ns(), journal.BATCH)
-        if number % 2:
-            assert book.workers_of_current() == [timing]
-            assert book.workers_of_current() == [timing]
-        if number == 3:
-            with book.lock:
-                assert book.cut(2, 1) == [[timings[0]]]
-            assert book.workers_of_current() == [timing]
+    assert current(book, perf_counter_ns()).mark == 0
 
 
 def test_an_empty_fetch_is_no_batchs_and_two_loaders_work_is_one_batchs() -> None:
     book = started()
     book.arrived += [None, TIMING, TIMING, None, None, TIMING, None]
-    book.write(perf_counter_ns(), journal.BATCH)
-    assert book.workers_of_current() == [TIMING, TIMING]
     with book.lock:
         assert book.cut(0, 5) == [[TIMING, TIMING], [TIMING]]
     assert book.arrived == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from threading import current_thread, main_thread
 from time import perf_counter_ns, sleep
 
-from opentelemetry.trace.span import INVALID_SPAN_CONTEXT
-
 from ocr_otel import semconv
-from ocr_otel.recording import Recorder, journal
+from ocr_otel.recording import Recorder, batch_trace, journal
+from ocr_otel.recording.background import INTERVAL_SECONDS
 from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
@@ -17,8 +18,8 @@ from ocr_otel.semconv import Outcome, Stage
 MS = 1_000_000
 
 
-def begin(recorder: Recorder) -> None:
-    recorder.begin_entry(semconv.FIT, {"training.config.x": 1}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall: {})
+def begin(recorder: Recorder, global_step: Callable[[], int] = lambda: 5) -> None:
+    recorder.begin_entry(semconv.FIT, {"training.config.x": 1}, (Stage.TRAIN,), global_step, lambda epochs, wall: {})
 
 
 def batch(recorder: Recorder, index: int, seconds: float = 0.0) -> None:
@@ -196,11 +197,10 @@ def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_
     }
 
 
-def test_what_a_kept_batch_costs_is_no_batchs_time(memory, monkeypatch) -> None:
+def test_what_noting_a_batch_costs_is_no_batchs_time(memory) -> None:
     recorder = memory.recorder()
-    begin(recorder)
+    begin(recorder, lambda: sleep(0.02) or 5)
     recorder.begin_loop(Stage.TRAIN, 0, 3)
-    monkeypatch.setattr("ocr_otel.recording.batch_trace.emit", lambda *_: sleep(0.02) or INVALID_SPAN_CONTEXT)
     for index in range(3):
         batch(recorder, index)
     summary = recorder.end_loop({})
@@ -209,6 +209,44 @@ def test_what_a_kept_batch_costs_is_no_batchs_time(memory, monkeypatch) -> None:
     assert summary.longest < 0.02
     assert summary.wall >= 0.04
     recorder.end_entry(Outcome.COMPLETED)
+
+
+def test_traces_are_made_while_the_epoch_goes_on_and_by_another_thread(memory, monkeypatch) -> None:
+    threads = []
+    emit = batch_trace.emit
+    monkeypatch.setattr(batch_trace, "emit", lambda *what: threads.append(current_thread()) or emit(*what))
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 10)
+    for index in range(4):
+        batch(recorder, index)
+    sleep(2 * INTERVAL_SECONDS)
+    # The last one still runs.
+    assert [span.attributes[semconv.BATCH_IDX] for span in memory.named(semconv.TRAIN_BATCH)] == [0, 1, 2]
+    assert main_thread() not in threads
+    recorder.end_entry(Outcome.COMPLETED)
+    assert len(memory.named(semconv.TRAIN_BATCH)) == 4
+    assert threads[3] is main_thread()
+
+
+def test_a_trace_that_cannot_be_made_is_counted_and_the_others_are_made(memory, monkeypatch, caplog) -> None:
+    emit = batch_trace.emit
+    failing = iter([True, True])
+    monkeypatch.setattr(batch_trace, "emit", lambda *what: 1 // 0 if next(failing, False) else emit(*what))
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 10)
+    for index in range(6):
+        batch(recorder, index)
+    summary = recorder.end_loop({})
+    recorder.end_entry(Outcome.COMPLETED)
+    assert summary is not None
+    assert summary.batches == 6
+    assert len(memory.named(semconv.TRAIN_BATCH)) == 4
+    (said,) = [record.message for record in caplog.records]
+    assert "batch_trace" in said
+    assert "ZeroDivisionError" in said
+    assert recorder.instruments._errors == {"batch_trace": 2}
 
 
 def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) -> None:
@@ -225,7 +263,9 @@ def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) 
         return 4 if running < 500 else 5
 
     context = TrainBatchContext(path, lambda: running, samples, NullContext(), lambda cause, error: None)
-    for running in range(1000):  # noqa: B007
+    for running in range(1000):
+        if running == 700:
+            sleep(2 * INTERVAL_SECONDS)
         with waiting:
             path.journal.arrived.append((0, 1, 1, 2, 3, 4, None, None))
         with context:
@@ -234,9 +274,9 @@ def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) 
     assert summary is not None
     # Agreement is found at the first drain; from then on only batches that are kept are counted.
     assert 20 < len([index for index in counted if index < 500]) < 150
-    # The disagreement from batch 500 on is found at the first that is kept; then each one is counted.
-    assert counted[-490:] == list(range(510, 1000))
-    assert 4500 - 20 <= summary.samples <= 4500
+    # The disagreement from batch 500 on is found within a second, because of those that are kept; then each is counted.
+    assert counted[-298:] == list(range(702, 1000))
+    assert 500 * 4 + 200 * 4 + 298 * 5 < summary.samples < 500 * 4 + 500 * 5
     recorder.end_entry(Outcome.COMPLETED)
 
 

@@ -12,6 +12,7 @@ from ocr_otel.recording.journal import EXIT, Journal
 from ocr_otel.recording.rows import Integers
 from ocr_otel.recording.summaries import Totals, phase_nanoseconds
 from ocr_otel.semconv import Phase
+from tests.support.journals import current
 
 SAMPLES_ASKED = 4
 
@@ -124,6 +125,30 @@ def test_a_context_that_was_open_when_its_row_began_ends_in_it() -> None:
     assert taken.between == 10
 
 
+def test_a_batch_is_told_in_detail_by_the_time_of_its_end() -> None:
+    script = Script()
+    ends = []
+    for number in range(6):
+        script.batch(counted=number)
+        script.journal.arrived[-2] = (number, *timing()[1:])
+        ends.append(script.now)
+    script.write(journal.ROW)
+    script.spend(journal.CALLBACKS, 10)
+    script.write(journal.ROW)
+    taken = rows.take(script.journal, [ends[1], ends[4], script.now, script.now + 1])
+    assert taken is not None
+    assert taken.end == script.now
+    # The third is the end of a row that is no batch, the fourth of none.
+    assert [(detail.number, detail.end, detail.samples) for detail in taken.details] == [
+        (1, ends[1], 1),
+        (4, ends[4], 4),
+    ]
+    assert [detail.workers[0][0] for detail in taken.details] == [1, 4]
+    for detail in taken.details:
+        assert [part for part, _, _ in detail.row.intervals] == [journal.FETCH, journal.FORWARD]
+        assert taken.batches[detail.number, rows.PARTS :].tolist() == detail.row.parts
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_many_rows_at_once_are_what_each_is_alone(seed: int) -> None:
     """The vectorised reading agrees with the plain one of the row that runs, for any nesting."""
@@ -149,7 +174,7 @@ def test_many_rows_at_once_are_what_each_is_alone(seed: int) -> None:
             script.write(journal.BATCH, chance.randrange(9))
         nest(3)
         script.now += chance.randrange(50)
-        row = script.journal.current(script.now)
+        row = current(script.journal, script.now)
         assert bool(row.mark) is is_batch
         if is_batch:
             expected.append([row.start, script.now - row.start, *row.parts])

@@ -11,6 +11,7 @@ from ocr_otel import semconv
 from ocr_otel.recording import Recorder, journal
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
+from tests.support.journals import current
 
 
 class Batch:
@@ -80,7 +81,7 @@ def test_each_action_is_the_part_that_it_is(recorder: Recorder, action: str, par
     contexts = contexts_of(recorder)
     with contexts[action]:
         pass
-    row = recorder.path.journal.current(perf_counter_ns())
+    row = current(recorder.path.journal, perf_counter_ns())
     assert [index for index, took in enumerate(row.parts) if took > 0] == ([] if part is None else [part])
     assert contexts[action] is contexts[action]
 
@@ -97,16 +98,16 @@ def test_a_training_batch_begins_where_the_module_is_told_of_it(recorder: Record
     recorder.begin_loop(Stage.TRAIN, 0, 5)
     with contexts_of(recorder, batch)["[LightningModule]Model.on_train_batch_start"]:
         assert batch.asked == 1
-        assert recorder.path.journal.current(perf_counter_ns()).mark
+        assert current(recorder.path.journal, perf_counter_ns()).mark
 
 
 def test_data_that_the_step_itself_fetches_ends_no_batch(recorder: Recorder) -> None:
     contexts = contexts_of(recorder)
     recorder.begin_loop(Stage.TRAIN, 0, 5, fetched_in_step=True)
-    begun = recorder.path.journal.current(perf_counter_ns()).start
+    begun = current(recorder.path.journal, perf_counter_ns()).start
     with contexts["[Strategy]S.training_step"], contexts["[_TrainingEpochLoop].train_dataloader_next"]:
         pass
-    row = recorder.path.journal.current(perf_counter_ns())
+    row = current(recorder.path.journal, perf_counter_ns())
     assert row.start == begun
     assert [part for part, _, _ in row.intervals] == [journal.FETCH, journal.FORWARD]
 
@@ -134,7 +135,7 @@ def test_an_action_that_began_before_us_does_not_end_in_us(recorder: Recorder) -
     profiler = PassThroughProfiler()
     with profiler.profile("[Callback]OTelCallback.setup"):
         ProfilerSeam(profiler, contexts_of(recorder))
-    assert sum(recorder.path.journal.current(perf_counter_ns()).parts) == 0
+    assert sum(current(recorder.path.journal, perf_counter_ns()).parts) == 0
 
 
 def test_a_callback_is_named_by_its_class() -> None:

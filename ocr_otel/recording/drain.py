@@ -1,0 +1,191 @@
+"""Takes finished batches out of the journal, counts them, and makes traces of those that are kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns, sleep
+from typing import Any, Final
+
+from opentelemetry.trace import Link
+
+from ocr_otel.recording import batch_trace, ids, rows
+from ocr_otel.recording.batch_path import BatchPath, Note
+from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
+from ocr_otel.recording.callback_times import CallbackTimes
+from ocr_otel.recording.instruments import Instruments
+from ocr_otel.recording.rows import Detail
+from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
+from ocr_otel.semconv import Kept, Phase
+from ocr_otel.telemetry import ExemplarPoint, Session
+
+PAUSE_SECONDS: Final = 50e-6
+"""Between two traces that are made beside the training, so that it gets the interpreter as soon as it asks for it."""
+
+Describe = Callable[[int, int], Mapping[str, Any]]
+"""Gives attributes that say what was different in a slow batch's time, from its start and end."""
+
+
+class Drain:
+    """Any thread may call it. Times are monotonic nanoseconds.
+
+    Args:
+        session: The process's telemetry.
+        path: The batch path, with its journal, its notes and the loop that runs.
+        instruments: The metrics.
+        failed: Takes what fails while a trace is made, with its cause; the others are made.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        path: BatchPath,
+        instruments: Instruments,
+        failed: Callable[[str, Exception], None],
+    ) -> None:
+        self._session = session
+        self._preset = ids.preset_ids(session.tracer)
+        self._path = path
+        self._instruments = instruments
+        self._failed = failed
+        self._taking = threading.Lock()
+        self._making = threading.Lock()
+        self._unmade: deque[tuple[Note, Detail]] = deque()
+        self.begin_entry(0, 0)
+
+    def begin_entry(self, entry: int, offset: int, describe: Describe | None = None, settle_ns: int = 0) -> None:
+        """Forget the entry before.
+
+        Args:
+            entry: Number of the entry in this process.
+            offset: Unix time minus monotonic time.
+            describe: Says what was different in a slow batch's time.
+            settle_ns: How long after a slow batch's end that is known.
+        """
+        self._entry = entry
+        self._offset = offset
+        self._describe = describe
+        self._settle_ns = settle_ns
+        self._unmade.clear()
+        self.callbacks = CallbackTimes(self._path.journal)
+
+    def take(self) -> None:
+        """Count the batches that are over, for the loop that runs."""
+        with self._taking:
+            path = self._path
+            notes = path.notes[:]
+            taken = rows.take(path.journal, [note.end for note in notes])
+            loop = path.loop
+            if taken is None:
+                return
+            over = sum(note.end <= taken.end for note in notes)
+            del path.notes[:over]
+            if loop is None:
+                return
+            self.callbacks.add(taken.own)
+            loop.callbacks_between_ns += taken.between
+            kept = self._look_at(notes, taken.details)
+            if taken.workers:
+                self._instruments.workers_done(loop.stage, [timing for group in taken.workers for timing in group])
+            if not len(taken.batches):
+                return
+            if taken.agree is not None:
+                loop.learn(taken.agree, len(taken.batches))
+            phases = phase_nanoseconds(taken.batches)
+            loop.add(taken.batches, phases)
+            path.renew_threshold()
+            last_end = int(taken.batches[-1, rows.START] + taken.batches[-1, rows.DURATION])
+            self._instruments.batches_done(loop.stage, taken.batches, phases, kept)
+            self._instruments.epoch = loop.epoch
+            self._instruments.last_batch_unix = (last_end + self._offset) / 1e9
+
+    def _look_at(self, notes: list[Note], details: list[Detail]) -> list[int]:
+        """Decide which of the batches become traces; return which rows they are."""
+        chosen = []
+        by_end = {detail.end: detail for detail in details}
+        for note in notes:
+            detail = by_end.get(note.end)
+            if detail is None:
+                continue
+            detector = note.loop.detector
+            slow = note.end - detail.row.start > note.threshold
+            detector.found += slow
+            kept = note.kept
+            if slow and kept is not Kept.ERROR and detector.may_keep(note.end):
+                kept = Kept.SLOW
+            if kept is not None:
+                self._unmade.append((note._replace(kept=kept), detail))
+                chosen.append(detail.number)
+        return chosen
+
+    def make(self, beside: bool = False) -> None:
+        """Make the traces of the batches that are kept.
+
+        Args:
+            beside: Whether the training goes on meanwhile: then it is let through between two of them, and a slow
+                batch waits until it is known what was different in its time.
+        """
+        while True:
+            with self._making:
+                if not self._unmade or (beside and self._unsettled(self._unmade[0][0])):
+                    return
+                note, detail = self._unmade.popleft()
+                try:
+                    self._emit(note, detail)
+                except Exception as error:
+                    self._failed("batch_trace", error)
+            if beside:
+                sleep(PAUSE_SECONDS)
+
+    def _unsettled(self, note: Note) -> bool:
+        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._settle_ns
+
+    def _emit(self, note: Note, detail: Detail) -> None:
+        identity = self._session.identity
+        loop = note.loop
+        trace_id = ids.batch_trace_id(
+            identity.run_id, self._entry, loop.number, note.dataloader_idx or 0, note.batch_idx
+        )
+        duration = note.end - detail.row.start
+        exemplars: list[ExemplarPoint] = []
+        try:
+            context = batch_trace.emit(
+                self._session,
+                self._preset,
+                self._record(note, detail),
+                trace_id,
+                ids.batch_span_id(trace_id, identity.rank),
+                Link(loop.span.get_span_context()),
+                self._offset,
+            )
+            loop.keep(duration, context)
+            if context.trace_flags.sampled:
+                at = note.end + self._offset
+                exemplars.append(ExemplarPoint(duration / 1e9, at, context.trace_id, context.span_id))
+        finally:
+            self._instruments.kept_done(loop.stage, duration / 1e9, exemplars)
+
+    def _record(self, note: Note, detail: Detail) -> KeptBatch:
+        row = detail.row
+        assert note.kept is not None
+        phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
+        phases[Phase.LOOP] = max(0, note.end - row.start - sum(row.parts))
+        describe = self._describe if note.kept is Kept.SLOW else None
+        return KeptBatch(
+            stage=note.loop.stage,
+            kept=note.kept,
+            epoch=note.loop.epoch,
+            batch_idx=note.batch_idx,
+            dataloader_idx=note.dataloader_idx,
+            global_step=note.global_step,
+            samples=detail.samples,
+            start=row.start,
+            end=note.end,
+            ratio=(note.end - row.start) / note.median if note.median else None,
+            phases=phases,
+            intervals=row.intervals,
+            workers=[WorkerTiming(*timing) for timing in detail.workers],
+            different=describe(row.start, note.end) if describe is not None else {},
+            error=note.error,
+        )
