@@ -9,7 +9,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -62,6 +62,28 @@ class Settings(BaseSettings):
             gt=1, le=1000, description="A batch is slow, and kept, when it takes this many times the running median."
         ),
     ] = 2.0
+    resource_interval: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=60,
+            description="Seconds between two readings of GPUs, memory, processes and I/O. 0 reads none of them.",
+        ),
+    ] = 1.0
+    gpus: Annotated[
+        Literal["used", "all"],
+        Field(
+            description="Which GPUs are read: `used`, by each rank those on which it holds memory; `all`, every one of "
+            "the host, by its first rank."
+        ),
+    ] = "used"
+    memory_snapshot: Annotated[
+        bool,
+        Field(
+            description="Record the history of PyTorch's device memory, and write a snapshot of it where memory runs "
+            "out, for pytorch.org/memory_viz. It slows allocations a little."
+        ),
+    ] = False
     summary: Annotated[bool, Field(description="Print the summary card in the terminal when a run ends.")] = True
     flush_timeout: Annotated[
         float,

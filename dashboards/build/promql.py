@@ -30,8 +30,11 @@ STAGE: Final = label(semconv.STAGE)
 PHASE: Final = label(semconv.PHASE)
 LOGGED: Final = label(semconv.METRIC_NAME)
 GPU: Final = label(hw_attributes.HW_ID)
+GPU_NAME: Final = label(hw_attributes.HW_NAME)
 GPU_TASK: Final = label(hw_attributes.HW_GPU_TASK)
 GPU_KIND: Final = label(hw_attributes.HW_TYPE)
+ROLE: Final = label(semconv.PROCESS_ROLE)
+WORKER: Final = label(semconv.WORKER_ID)
 
 BY_RUN: Final = f"{SERVICE}, {RUN}"
 TRAIN: Final = f'{STAGE}="{Stage.TRAIN}"'

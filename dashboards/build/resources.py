@@ -8,12 +8,12 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from dashboards.build import colors, devices, hosts, links, promql, variables
+from dashboards.build import colors, devices, disks, hosts, limits, links, processes, promql, torch_memory, variables
 from dashboards.build import thresholds as at
 from dashboards.build.face import Face
 from dashboards.build.layout import dashboard
 from dashboards.build.panels import lines
-from dashboards.build.promql import HOST, OF_RUN, RANK, TRAIN, rate, series
+from dashboards.build.promql import HOST, OF_RUN, RANK, TRAIN, series
 from dashboards.build.queries import Query
 from ocr_otel import semconv
 from ocr_otel.semconv import Bottleneck
@@ -26,13 +26,15 @@ def build() -> Dashboard:
     return dashboard(
         "Trainings: resources",
         links.RESOURCES,
-        "What a run uses of GPUs, memory, hosts, disks and network, and how its ranks differ.",
+        "What a run uses of GPUs, memory, CPUs, disks and network, what holds it back there, and how its ranks differ.",
         [variables.service(several=False), variables.run(), variables.host_of_run(), variables.rank()],
         [
             ("Ranks side by side", _ranks()),
             ("GPU", devices.gpus()),
-            ("PyTorch's memory", devices.torch_memory()),
-            ("Process and its data", _process()),
+            ("PyTorch's memory", torch_memory.torch_memory()),
+            ("Process and its workers", processes.processes()),
+            ("I/O", disks.disks()),
+            ("Pressure and limits", limits.limits()),
             ("Host", hosts.hosts()),
         ],
         alerts=f'ALERTS{{alertstate="firing", {HOST}=~"$host"}}',
@@ -86,71 +88,5 @@ def _ranks() -> list[Builder[Panel]]:
                 "suffix:samples/s",
             ),
             Query(f"sum by ({RANK}) ({series(semconv.METRIC_THROUGHPUT_SAMPLES, *OF_RUN, TRAIN)})", _RANK),
-        ),
-    ]
-
-
-def _process() -> list[Builder[Panel]]:
-    disk = rate(series(semconv.PROCESS_DISK_IO, *OF_RUN))
-    direction = "disk_io_direction"
-    hits = f"sum({rate(series(semconv.METRIC_CACHE_HITS, *OF_RUN))})"
-    misses = f"sum({rate(series(semconv.METRIC_CACHE_MISSES, *OF_RUN))})"
-    part = semconv.PART
-    workers = promql.quantile(0.95, semconv.METRIC_WORKER_DURATION, *OF_RUN, TRAIN, by=f"{RANK}, {part}")
-    return [
-        lines(
-            Face(
-                "Memory of the process",
-                "Resident memory of each training process, without its workers. It climbs from epoch to epoch: a leak, "
-                "often lists of tensors in the dataset or of logged values.",
-                units.BytesIEC,
-                width=8,
-                empty="not measured",
-            ),
-            Query(f"max by ({RANK}) ({series(semconv.PROCESS_MEMORY, *OF_RUN)})", _RANK),
-        ),
-        lines(
-            Face(
-                "CPU of the process",
-                "Share of one CPU that the training process uses, its workers not counted. Near 100 % while the GPU "
-                "idles: Python is the bottleneck; launch less, compile, or move work to workers.",
-                units.PercentUnit,
-                width=8,
-                empty="not measured",
-            ),
-            Query(f"max by ({RANK}) ({series(semconv.PROCESS_CPU, *OF_RUN)})", _RANK),
-        ),
-        lines(
-            Face(
-                "Disk traffic of the process",
-                "Bytes a second that the training process reads and writes. Writing in bursts is checkpoints; workers "
-                "read for themselves, see the host's disks.",
-                units.BytesPerSecondIEC,
-                width=8,
-                empty="not measured",
-            ),
-            Query(f"sum by ({RANK}, {direction}) ({disk})", f"{_RANK} {{{{{direction}}}}}"),
-        ),
-        lines(
-            Face(
-                "Dataloader workers by rank",
-                "95th percentile of the time to make one batch in a worker, by rank and part. One rank above the "
-                "others: its disk or shard. `dataset` far above `collate`: reading and decoding.",
-                units.Seconds,
-                width=16,
-            ),
-            Query(workers, f"{_RANK} {{{{{part}}}}}"),
-        ),
-        lines(
-            Face(
-                "Hits of the dataset's cache",
-                "Share of samples that came from the dataset's cache. It should climb in the first epoch and stay; if "
-                "it stays low, the cache is smaller than what a worker reads in an epoch.",
-                units.PercentUnit,
-                width=8,
-                empty="the dataset counts none",
-            ),
-            Query(f"{hits} / ({hits} + {misses} > 0)", "hits"),
-            limits=(0, 1),
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from pathlib import Path
 from typing import Any
 
 from ocr_otel import semconv
@@ -10,6 +11,7 @@ from ocr_otel.callbacks.binding import judge, present
 from ocr_otel.recording import Recorder, journal, recorder_for
 from ocr_otel.recording.contexts import FetchContext
 from ocr_otel.recording.journal import TimedContext
+from ocr_otel.resources.monitor import Monitor
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
 from ocr_otel.telemetry import session_for_process
@@ -17,6 +19,7 @@ from ocr_otel.telemetry.failures import report
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
+from ocr_otel.training.resources import monitor_for
 
 
 class FabricCallback:
@@ -34,6 +37,7 @@ class FabricCallback:
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or load()
         self._recorder: Recorder | None = None
+        self._monitor: Monitor | None = None
         self._said: set[str] = set()
         self._epochs = -1
         self._batches = 0
@@ -55,7 +59,12 @@ class FabricCallback:
             semconv.CONFIG_PREFIX + "world_size": fabric.world_size,
             semconv.CONFIG_PREFIX + "parameters": sum(parameter.numel() for parameter in module.parameters()),
         }
-        recorder.begin_entry(semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge)
+        self._monitor = monitor_for(recorder, self._settings)
+        if self._monitor is not None:
+            self._monitor.start([Path.cwd()])
+        recorder.begin_entry(
+            semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge, self._monitor
+        )
         self._recorder = recorder
         self._fetch = FetchContext(recorder.path)
         self._step = TimedContext(recorder.path.journal, journal.FORWARD)
@@ -70,6 +79,8 @@ class FabricCallback:
         if recorder is None:
             return
         atexit.unregister(self.finish)
+        if self._monitor is not None:
+            self._monitor.stop()
         summary = recorder.end_entry(Outcome.COMPLETED)
         if self._settings.summary and recorder.session.identity.rank == 0:
             present(summary)

@@ -65,6 +65,7 @@ def _examine() -> Iterator[list[Finding]]:
         checks.check_packages,
         checks.check_delivery,
         checks.check_nvml,
+        checks.check_resources,
         checks.check_extras,
     ):
         yield check()

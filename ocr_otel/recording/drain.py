@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,14 +18,12 @@ from ocr_otel.recording.callback_times import CallbackTimes
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.rows import Detail
 from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
+from ocr_otel.recording.surroundings import Surroundings, Unknown
 from ocr_otel.semconv import Kept, Phase
 from ocr_otel.telemetry import ExemplarPoint, Session
 
 PAUSE_SECONDS: Final = 50e-6
 """Between two traces that are made beside the training, so that it gets the interpreter as soon as it asks for it."""
-
-Describe = Callable[[int, int], Mapping[str, Any]]
-"""Gives attributes that say what was different in a slow batch's time, from its start and end."""
 
 
 class Drain:
@@ -51,24 +50,52 @@ class Drain:
         self._failed = failed
         self._taking = threading.Lock()
         self._making = threading.Lock()
+        self._active = False
         self._unmade: deque[tuple[Note, Detail]] = deque()
-        self.begin_entry(0, 0)
+        self._forget(0, 0, Unknown())
 
-    def begin_entry(self, entry: int, offset: int, describe: Describe | None = None, settle_ns: int = 0) -> None:
+    def begin_entry(self, entry: int, offset: int, surroundings: Surroundings) -> None:
         """Forget the entry before.
 
         Args:
             entry: Number of the entry in this process.
             offset: Unix time minus monotonic time.
-            describe: Says what was different in a slow batch's time.
-            settle_ns: How long after a slow batch's end that is known.
+            surroundings: Say what was different in a slow batch's time.
         """
+        self._forget(entry, offset, surroundings)
+        self._active = True
+
+    def end_entry(self) -> None:
+        """Leave what comes now to itself."""
+        self._active = False
+
+    def _forget(self, entry: int, offset: int, surroundings: Surroundings) -> None:
         self._entry = entry
         self._offset = offset
-        self._describe = describe
-        self._settle_ns = settle_ns
+        self._surroundings = surroundings
         self._unmade.clear()
         self.callbacks = CallbackTimes(self._path.journal)
+
+    def catch_up(self) -> None:
+        """Count and make all that is over, at once."""
+        self.take()
+        self.make()
+
+    def collected(self) -> None:
+        """Count what is over, because metrics are collected, in whatever thread that is."""
+        if self._active and os.getpid() == self._session.pid:
+            self.take()
+
+    def beside(self) -> None:
+        """Count and make what is over, in another thread than the training's."""
+        if not self._active or os.getpid() != self._session.pid:
+            return
+        self.take()
+        self.make(beside=True)
+        loop = self._path.loop
+        if loop is not None and perf_counter_ns() > loop.next_progress:
+            # Spans of the run's trace are made by the training thread, at the end of the batch that runs.
+            self._path.attend_at = 0
 
     def take(self) -> None:
         """Count the batches that are over, for the loop that runs."""
@@ -139,7 +166,7 @@ class Drain:
                 sleep(PAUSE_SECONDS)
 
     def _unsettled(self, note: Note) -> bool:
-        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._settle_ns
+        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._surroundings.settle_ns
 
     def _emit(self, note: Note, detail: Detail) -> None:
         identity = self._session.identity
@@ -171,7 +198,6 @@ class Drain:
         assert note.kept is not None
         phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
         phases[Phase.LOOP] = max(0, note.end - row.start - sum(row.parts))
-        describe = self._describe if note.kept is Kept.SLOW else None
         return KeptBatch(
             stage=note.loop.stage,
             kept=note.kept,
@@ -186,6 +212,13 @@ class Drain:
             phases=phases,
             intervals=row.intervals,
             workers=[WorkerTiming(*timing) for timing in detail.workers],
-            different=describe(row.start, note.end) if describe is not None else {},
+            different=self._difference(note, row.start) if note.kept is Kept.SLOW else {},
             error=note.error,
         )
+
+    def _difference(self, note: Note, start: int) -> Mapping[str, Any]:
+        try:
+            return self._surroundings.of_slow_batch(start, note.end, note.loop.start)
+        except Exception as error:
+            self._failed("surroundings", error)
+            return {}

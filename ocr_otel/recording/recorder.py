@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,12 +15,14 @@ from ocr_otel import semconv
 from ocr_otel.recording import batch_trace, sampling
 from ocr_otel.recording.background import Background
 from ocr_otel.recording.batch_path import BatchPath
+from ocr_otel.recording.checkpoints import Checkpoints
 from ocr_otel.recording.drain import Drain
 from ocr_otel.recording.entries import entry_attributes, entry_summary
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
 from ocr_otel.recording.summaries import EntrySummary, LoopSummary
+from ocr_otel.recording.surroundings import Surroundings, Unknown
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import Session
@@ -47,18 +48,22 @@ class Recorder:
         path: The batch path.
         instruments: The metrics.
         busy: Whether an entry is being recorded.
+        checkpoints: The checkpoints of the entry.
+        worker_ids: Ids of the dataloader workers that were started, by pid.
     """
 
     def __init__(self, session: Session, settings: Settings, progress_ns: int = PROGRESS_NS) -> None:
         self.session = session
         self.busy = False
+        self.worker_ids: dict[int, int] = {}
+        self._surroundings: Surroundings = Unknown()
         self._said: set[str] = set()
         self._settings = settings
         self._progress_ns = progress_ns
         self.path = BatchPath(session, self._take, self._progress)
-        self.instruments = Instruments(session, self._collected, self._costs)
+        self.instruments = Instruments(session, lambda: self._drain.collected(), self._costs)
         self._drain = Drain(session, self.path, self.instruments, self.failed_beside)
-        self._background = Background(self._beside, self.failed_beside)
+        self._background = Background(self._drain.beside, self.failed_beside)
         self._entries = -1
         self._hook_cost = 0
 
@@ -71,6 +76,7 @@ class Recorder:
         stages: tuple[Stage, ...],
         global_step: Callable[[], int],
         judge: Judge,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """Begin a `fit`, `validate`, `test` or `predict`.
 
@@ -80,23 +86,25 @@ class Recorder:
             stages: Stages that it may have.
             global_step: Returns the optimiser steps so far.
             judge: Gives the verdict's attributes.
+            surroundings: Say what devices, processes and I/O were doing meanwhile; None where nothing is read.
         """
         self.busy = True
+        self._surroundings = surroundings or Unknown()
         self._entries += 1
         self._entry = entry
         self._judge = judge
         self._global_step = global_step
         self._outer: list[Loop] = []
         self._done: list[LoopSummary] = []
-        self._checkpoint_ns = 0
         self._loops = -1
         self._detectors: dict[Stage, sampling.SlowDetector] = {}
         self._start = perf_counter_ns()
         self._offset = time.time_ns() - self._start
         self._run = RunTrace(self.session.tracer, entry, self._unix(self._start), configuration)
         self._token = attach(batch_trace.span_context(self._run.root))
+        self.checkpoints = Checkpoints(self._run, self.path, self.instruments, self._unix)
         self.path.begin_entry(self._entries, global_step)
-        self._drain.begin_entry(self._entries, self._offset)
+        self._drain.begin_entry(self._entries, self._offset, self._surroundings)
         self.instruments.begin_entry(stages)
         self._background.start()
 
@@ -112,6 +120,7 @@ class Recorder:
         while self.path.loop is not None:
             self.end_loop({}, failed=error is not None)
         self._background.stop()
+        self._drain.end_entry()
         end = perf_counter_ns()
         summary = self._summary(outcome, end, mfu)
         for cause, number in self.session.spans_lost().items():
@@ -127,6 +136,10 @@ class Recorder:
         """Add what is known of the configuration only when the entry has begun to its span."""
         self._run.root.set_attributes(configuration)
 
+    def event(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Put an event of now on the entry's span."""
+        self._run.root.add_event(name, attributes, self._unix(perf_counter_ns()))
+
     def failed_beside(self, cause: str, error: Exception) -> None:
         """Log once and count what failed of what the training does not wait for."""
         report(self._said, cause, error)
@@ -137,6 +150,7 @@ class Recorder:
         self.busy = False
         self.path.loop = None
         self._background.stop()
+        self._drain.end_entry()
 
     def _summary(self, outcome: Outcome, end: int, mfu: float | None) -> EntrySummary:
         return entry_summary(
@@ -146,7 +160,7 @@ class Recorder:
             end=end,
             done=self._done,
             first_batch_at=self.path.first_batch_at,
-            checkpoint_ns=self._checkpoint_ns,
+            checkpoint_ns=self.checkpoints.outside_ns,
             mfu=mfu,
             destination=self.session.where(),
             directory=str(self.session.directory or ""),
@@ -154,7 +168,7 @@ class Recorder:
 
     def _attributes(self, summary: EntrySummary) -> dict[str, Any]:
         judged = self._judge(summary.epochs, summary.wall) if self._entry == semconv.FIT and summary.epochs else {}
-        return entry_attributes(summary, judged)
+        return entry_attributes(summary, judged) | self._around(self._surroundings.of_entry)
 
     # --- epochs and validations ---------------------------------------------------------------------------------------
 
@@ -196,7 +210,7 @@ class Recorder:
             next_progress=now + self._progress_ns,
             count_always=count_always,
         )
-        self._catch_up()
+        self._drain.catch_up()
         if self.path.loop is not None:
             self._outer.append(self.path.loop)
         self.path.enter_loop(loop, fetched_in_step)
@@ -228,7 +242,7 @@ class Recorder:
         if loop is None:
             return None
         detach(loop.token)
-        self._catch_up()
+        self._drain.catch_up()
         outer = self._outer.pop() if self._outer else None
         self.path.return_to_loop(outer)
         summary = loop.summary(now, self._drain.callbacks.slowest(), skipped_steps)
@@ -250,6 +264,8 @@ class Recorder:
         attributes[semconv.GLOBAL_STEP] = self.instruments.global_step = self._global_step()
         if loop.stage is Stage.TRAIN:
             attributes |= self._judge((summary,), summary.wall)
+            self._around(lambda: self._surroundings.epoch_ended(loop.epoch, attributes[semconv.MEMORY_RSS]))
+        attributes |= self._around(lambda: self._surroundings.of_loop(loop.start, now, summary.samples))
         loop.span.set_attributes(attributes)
         for context in loop.slowest():
             loop.span.add_link(context)
@@ -258,8 +274,15 @@ class Recorder:
                 batch_trace.mark_failed(loop.span)
             loop.span.end(self._unix(now))
 
+    def _around(self, ask: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any]:
+        try:
+            return dict(ask() or {})
+        except Exception as error:
+            self.failed_beside("surroundings", error)
+            return {}
+
     def _progress(self, loop: Loop, now: int) -> None:
-        self._catch_up()
+        self._drain.catch_up()
         begun = int(loop.next_progress) - self._progress_ns
         summary = loop.progress_summary(now, begun)
         attributes = {semconv.STAGE: str(loop.stage), semconv.EPOCH: loop.epoch, **loop_attributes(summary)}
@@ -267,55 +290,18 @@ class Recorder:
         self._run.add(semconv.TRAIN_EPOCH_PROGRESS, self._unix(begun), self._unix(now), attributes, loop.span, links)
         loop.next_progress = now + self._progress_ns
 
-    # --- what happens beside ------------------------------------------------------------------------------------------
-
-    def checkpoint_saved(self, start: int, end: int, file: str, size: int | None) -> None:
-        """A checkpoint was written; `size` is in bytes, None where unknown."""
-        attributes: dict[str, Any] = {semconv.CHECKPOINT_FILE: file}
-        if size is not None:
-            attributes[semconv.CHECKPOINT_SIZE_ATTR] = size
-        self._checkpoint(semconv.CHECKPOINT_SAVE, start, end, attributes)
-        if self.path.loop is not None:
-            self.path.loop.checkpoint_ns += end - start
-        else:
-            self._checkpoint_ns += end - start
-        self.instruments.checkpoint_done((end - start) / 1e9, size)
-
-    def checkpoint_loaded(self, start: int, end: int, file: str) -> None:
-        """A checkpoint was restored."""
-        self._checkpoint(semconv.CHECKPOINT_LOAD, start, end, {semconv.CHECKPOINT_FILE: file})
-
-    def _checkpoint(self, name: str, start: int, end: int, attributes: Mapping[str, Any]) -> None:
-        parent = self.path.loop.span if self.path.loop is not None else None
-        self._run.add(name, self._unix(start), self._unix(end), attributes, parent)
-
     # --- what the training does not wait for --------------------------------------------------------------------------
-
-    def _beside(self) -> None:
-        """Count and make what is over, in another thread than the training's."""
-        if not self.busy or os.getpid() != self.session.pid:
-            return
-        self._drain.take()
-        self._drain.make(beside=True)
-        loop = self.path.loop
-        if loop is not None and perf_counter_ns() > loop.next_progress:
-            # Spans of the run's trace are made by the training thread, at the end of the batch that runs.
-            self.path.attend_at = 0
-
-    def _collected(self) -> None:
-        if self.busy and os.getpid() == self.session.pid:
-            self._drain.take()
-
-    def _catch_up(self) -> None:
-        """Count and make all that is over, at once."""
-        self._drain.take()
-        self._drain.make()
 
     def _take(self) -> None:
         self._drain.take()
 
     def _costs(self) -> dict[str, int]:
-        return {"batches": self.path.attend_cost, "hooks": self._hook_cost, "background": self._background.cpu_ns}
+        return {
+            "batches": self.path.attend_cost,
+            "hooks": self._hook_cost,
+            "background": self._background.cpu_ns,
+            "resources": self._surroundings.cpu_ns(),
+        }
 
     def _unix(self, monotonic: int) -> int:
         return monotonic + self._offset

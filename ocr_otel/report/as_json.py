@@ -9,12 +9,18 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
 - `budget`: seconds by part of the wall time, all parts of `PARTS`; they add up to `wall`, of a run without an end to
   the time up to which its parts are known
 - `epochs`: a list of `epoch`, `start`, `wall`, `budget`, `samples`, `throughput`, `data_wait`, `p50`, `p95`, `p99`,
-  `longest`, `slow_batches`, `memory`, `device_memory`, `mfu`, `skipped_steps`, `logged`, `verdict`
+  `longest`, `slow_batches`, `memory`, `device_memory`, `mfu`, `skipped_steps`, `logged`, `verdict`, `resources`
+  (numbers by the name of their attribute, in its unit)
 - `kept_in_all`; `kept`: a list of `stage`, `kept`, `epoch`, `batch_idx`, `rank`, `start`, `seconds`, `samples`,
-  `ratio`, `exception`, `phases`, `trace_id`
+  `ratio`, `exception`, `phases`, `trace_id`, `differences` (a list of `name`, `value`, `meaning`)
 - `workers`, `ranks`: lists of the fields of `WorkerRow` and `RankRow`
 - `logged`: for each name its list of `[seconds, value]`
 - `configuration`, `environment`: text by name
+- `resources`: what was read of the machine, of the first rank: `interval` (seconds between exports),
+  `out_of_memory` (what held the memory when it ran out, a list of `name`, `value`, `meaning`), `growth` (a sentence,
+  empty without one), `notes` (what is not there, and why), and `plots`: a list of `group`, `title`, `unit`
+  (UCUM; counters are rates), `left_out`, and `lines`: a list of `name`, `metric`, `mean`, `low`, `high`, `last`, and
+  `points`, `[seconds, value]`, thinned where there are very many
 - `other_entries`: a list of `name`, `outcome`, `seconds`
 - `overhead` (seconds by part), `dropped`, `errors`, `damaged` (`file:line`), `left_out`
 """
@@ -30,6 +36,7 @@ from ocr_otel.report.build import build
 from ocr_otel.report.card import parts_of
 from ocr_otel.report.data import BatchRow, EpochRow
 from ocr_otel.report.drawn import PARTS
+from ocr_otel.report.readings import Line, Resources
 from ocr_otel.runs import Run
 
 FORMAT: Final = 1
@@ -67,6 +74,7 @@ def render(run: Run) -> str:
         "logged": data.logged,
         "configuration": data.configuration,
         "environment": data.environment,
+        "resources": _resources(data.resources),
         "other_entries": [asdict(row) for row in data.other_entries],
         "overhead": data.overhead,
         "dropped": data.dropped,
@@ -82,9 +90,42 @@ def _budget(budget: TimeBudget) -> dict[str, float]:
     return {name: parts.get(name, 0.0) for name in PARTS}
 
 
+def _resources(found: Resources) -> dict[str, Any]:
+    return {
+        "interval": found.interval,
+        "out_of_memory": [asdict(fact) for fact in found.out_of_memory],
+        "growth": found.growth,
+        "notes": found.sentences,
+        "plots": [
+            {
+                "group": plot.group,
+                "title": plot.title,
+                "unit": plot.unit,
+                "left_out": plot.left_out,
+                "lines": [_line(line, found.times) for line in plot.lines],
+            }
+            for plot in found.plots
+        ],
+    }
+
+
+def _line(line: Line, times: list[float]) -> dict[str, Any]:
+    points = [[time, value] for time, value in zip(times, line.values, strict=True) if value is not None]
+    return {
+        "name": line.name,
+        "metric": line.metric,
+        "mean": line.mean,
+        "low": line.low,
+        "high": line.high,
+        "last": line.last,
+        "points": points,
+    }
+
+
 def _epoch(row: EpochRow) -> dict[str, Any]:
     return {**asdict(row), "wall": row.budget.wall, "budget": _budget(row.budget)}
 
 
 def _batch(row: BatchRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in BatchRow.__slots__ if name != "waterfall"}
+    plain = {name: getattr(row, name) for name in BatchRow.__slots__ if name not in ("waterfall", "differences")}
+    return plain | {"differences": [asdict(fact) for fact in row.differences]}

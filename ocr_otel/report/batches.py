@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ocr_otel import semconv
+from ocr_otel.report import described
 from ocr_otel.report.data import Bar, BatchRow, Points, RankRow, WorkerRow
 from ocr_otel.runs import Batch, SpanRecord
 from ocr_otel.semconv import Kept, Phase, Stage
@@ -83,6 +84,7 @@ def _row(batch: Batch, members: list[Batch], began: int) -> BatchRow:
         phases={str(phase): seconds for phase, seconds in span.phases().items() if seconds},
         trace_id=span.trace_id,
         waterfall=bars[:MAX_BARS],
+        differences=described.facts(span.attributes, semconv.SLOW_PREFIX),
     )
 
 

@@ -9,6 +9,7 @@ from ocr_otel import semconv
 from ocr_otel.diagnosis import Verdict, diagnose
 from ocr_otel.report import batches, budgets
 from ocr_otel.report.data import EntryRow, EpochRow, Lane, Points, ReportData
+from ocr_otel.report.resources import of_epoch, resources
 from ocr_otel.runs import Entry, Epoch, Run, SpanRecord
 from ocr_otel.semconv import Bottleneck, Stage
 
@@ -61,6 +62,7 @@ def build(run: Run) -> ReportData:
         logged=_logged(run, entry, began),
         configuration=_configuration(entry),
         environment=_table(run.resource, ""),
+        resources=resources(run, began, entry),
         other_entries=[_entry_row(each, ended) for each in run.entries if each is not entry],
         overhead=_last(run, semconv.METRIC_OVERHEAD, semconv.PART, first_rank=True),
         dropped=int(sum(_last(run, semconv.METRIC_SPANS_DROPPED, semconv.CAUSE).values())),
@@ -128,6 +130,7 @@ def _epoch_row(epoch: Epoch, began: int) -> EpochRow:
         skipped_steps=int(span.number(semconv.AMP_SKIPPED)),
         logged=logged | span.logged(),
         verdict=span.text(semconv.BOTTLENECK_SUMMARY),
+        resources=of_epoch(span.attributes),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocr_otel.diagnosis import TimeBudget, Verdict
+from ocr_otel.report.readings import Fact, Resources
 
 Points = list[tuple[float, float]]
 """Values over the time of the run: pairs of seconds and value."""
@@ -31,6 +32,8 @@ class EpochRow:
     skipped_steps: int
     logged: dict[str, float]
     verdict: str
+    resources: dict[str, float] = field(default_factory=dict)
+    """What the machine did meanwhile: by the span's attribute, where it is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class BatchRow:
     phases: dict[str, float]
     trace_id: str
     waterfall: list[Bar]
+    differences: list[Fact] = field(default_factory=list)
+    """What the machine did otherwise than usual while a slow batch ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ class ReportData:
         logged: What the module logged, over time.
         configuration: Configuration of the entry.
         environment: What the process was.
+        resources: What the machine did.
         other_entries: The other entries.
         overhead: Seconds that the recording took, by part.
         dropped: Spans that were not delivered, of all ranks.
@@ -182,6 +188,7 @@ class ReportData:
     logged: dict[str, Points]
     configuration: dict[str, str]
     environment: dict[str, str]
+    resources: Resources
     other_entries: list[EntryRow]
     overhead: dict[str, float]
     dropped: int

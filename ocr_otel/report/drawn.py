@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ocr_otel.report.card import parts_of
 from ocr_otel.report.data import BatchRow, EpochRow, ReportData
+from ocr_otel.report.readings import Line, Resources
 
 PARTS: Final = (
     "fetch",
@@ -32,6 +33,7 @@ def drawn(data: ReportData) -> dict[str, Any]:
         "throughput": [[_short(x), _short(y)] for x, y in data.throughput],
         "logged": [[name, [[_short(x), _short(y)] for x, y in points]] for name, points in data.logged.items()],
         "memory": _memory(data),
+        "resources": drawn_resources(data.resources),
         "dots": [[_short(x), _short(y)] for x, y in data.dots] if data.kept_in_all > len(data.kept) else [],
         "batches": [_batch(row) for row in data.kept],
     }
@@ -62,6 +64,29 @@ def _memory(data: ReportData) -> list[list[Any]]:
     return found
 
 
+def drawn_resources(found: Resources) -> dict[str, Any]:
+    """Return what the script reads of the machine: one list of times, and values for each of them."""
+    return {
+        "times": [_short(time) for time in found.times],
+        "plots": [
+            {
+                "group": plot.group,
+                "title": plot.title,
+                "unit": plot.unit,
+                "lines": [[line.name, int(line.kind), _values(line)] for line in plot.lines],
+            }
+            for plot in found.plots
+        ],
+    }
+
+
+def _values(line: Line) -> list[float | None]:
+    # What never changes is sent once, and four digits are finer than a pixel of a small plot.
+    values = [None if value is None else float(f"{value:.4g}") for value in line.values]
+    values = values[:1] if len(set(values)) == 1 else values
+    return [int(value) if value is not None and value.is_integer() else value for value in values]
+
+
 def _batch(row: BatchRow) -> dict[str, Any]:
     return {
         "stage": row.stage,
@@ -76,6 +101,7 @@ def _batch(row: BatchRow) -> dict[str, Any]:
         "exception": row.exception,
         "phases": {name: _short(seconds) for name, seconds in row.phases.items()},
         "trace": row.trace_id,
+        "differences": [[fact.name, fact.value, fact.meaning] for fact in row.differences],
         "bars": [
             [bar.name, bar.kind, _short(bar.start), _short(bar.seconds), bar.depth, int(bar.failed)]
             for bar in row.waterfall

@@ -16,6 +16,7 @@ from ocr_otel.report.build import UNFINISHED, build
 from ocr_otel.report.card import cause_of, duration, parts_of
 from ocr_otel.report.data import ReportData
 from ocr_otel.report.drawn import PARTS, drawn
+from ocr_otel.report.quantities import quantity
 from ocr_otel.runs import Run
 from ocr_otel.semconv import Bottleneck
 
@@ -48,7 +49,12 @@ def page(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "percent": lambda share: f"{share:.0%}", "count": "{:,}".format}
+    environment.filters |= {
+        "duration": duration,
+        "percent": lambda share: f"{share:.0%}",
+        "count": "{:,}".format,
+        "quantity": quantity,
+    }
     slowest = sorted(enumerate(data.kept), key=lambda item: -item[1].seconds)[:SLOWEST]
     return environment.get_template("report.html.j2").render(
         data=data,
@@ -63,7 +69,8 @@ def page(data: ReportData) -> str:
         logged_columns=sorted({name for epoch in data.epochs for name in epoch.logged})[:4],
         payload=_script_json(drawn(data)),
         style=_own("report.css"),
-        script=_own("report.js"),
+        script=_own("report.js") + _own("resources.js"),
+        groups=dict.fromkeys(plot.group for plot in data.resources.plots),
         nonce=secrets.token_urlsafe(16),
         overhead=sum(data.overhead.values()),
     )

@@ -11,6 +11,8 @@ from rich.text import Text
 from ocr_otel.report.build import build
 from ocr_otel.report.card import CardFacts, duration, printable, render_card
 from ocr_otel.report.data import ReportData
+from ocr_otel.report.quantities import quantity
+from ocr_otel.report.readings import Kind, Resources
 from ocr_otel.runs import Run
 
 PIPE_WIDTH: Final = 160
@@ -18,6 +20,8 @@ PIPE_WIDTH: Final = 160
 MAX_EPOCHS: Final = 40
 """Epochs in the table; a terminal shows no more at once, and the HTML report has them all."""
 MAX_DAMAGED: Final = 10
+MAX_NAMED: Final = 6
+"""Devices, processes or directions in the line of a reading; HTML and JSON have them all."""
 NARROW: Final = 100
 """Columns below which the table leaves out what was logged."""
 
@@ -54,6 +58,13 @@ def render(run: Run, file: TextIO) -> None:
         console.print(_epochs(data, console.width))
     if len(data.epochs) > MAX_EPOCHS:
         console.print(f"(the last {MAX_EPOCHS} of {len(data.epochs)} epochs)")
+    if data.resources.plots:
+        console.print(_resources(data.resources))
+    if data.resources.out_of_memory:
+        held = ", ".join(f"{fact.name.lower()} {fact.value}" for fact in data.resources.out_of_memory)
+        console.print(Text(printable(f"Memory ran out: {held}"), "red"))
+    for sentence in filter(None, (data.resources.growth, " ".join(data.resources.sentences))):
+        console.print(Text(printable(sentence)))
     for entry in data.other_entries:
         console.print(Text(printable(f"{entry.name}: {entry.outcome} in {duration(entry.seconds)}")))
     if data.damaged:
@@ -62,6 +73,22 @@ def render(run: Run, file: TextIO) -> None:
         console.print(Text(f"Damaged lines left out: {named}{more}", "yellow"))
     if data.left_out:
         console.print(Text(f"Damaged spans left out: {data.left_out}", "yellow"))
+
+
+def _resources(found: Resources) -> Table:
+    """Return what is looked at first of the machine: means over the run, and limits."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for plot in found.plots:
+        if plot.brief:
+            parts = [
+                f"{line.name} {quantity(line.last if line.kind is Kind.LIMIT else line.mean, plot.unit)}".strip()
+                for line in plot.lines
+            ]
+            more = f", {len(parts) - MAX_NAMED} more" if len(parts) > MAX_NAMED else ""
+            table.add_row(plot.brief, Text(printable(", ".join(parts[:MAX_NAMED]) + more)))
+    return table
 
 
 def _epochs(data: ReportData, width: int) -> Table:

@@ -28,6 +28,7 @@ class SpanRecord:
         links: Span ids that it links to.
         failed: Whether its status is an error.
         exception: Type and message of the exception on it, if there is one.
+        out_of_memory: Attributes of its event of memory that ran out, if there is one.
         children: Spans inside it.
     """
 
@@ -41,6 +42,7 @@ class SpanRecord:
     links: tuple[str, ...] = ()
     failed: bool = False
     exception: str = ""
+    out_of_memory: dict[str, Value] | None = None
     children: list[SpanRecord] = field(default_factory=list)
 
     @property

@@ -47,6 +47,7 @@ def span(raw: dict[str, Any], children: dict[str, list[SpanRecord]]) -> SpanReco
             links=tuple(str(link.get("spanId", "")) for link in _objects(raw, "links")),
             failed=isinstance(status, dict) and status.get("code") in _ERROR,
             exception=_exception(raw),
+            out_of_memory=_event(raw, semconv.OUT_OF_MEMORY),
             children=children.setdefault(span_id, []),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -91,12 +92,13 @@ def _value(value: Any, depth: int) -> Value:
 
 
 def _exception(raw: dict[str, Any]) -> str:
-    for event in _objects(raw, "events"):
-        if event.get("name") == semconv.EXCEPTION_EVENT:
-            found = attributes(event)
-            parts = (found.get("exception.type"), found.get("exception.message"))
-            return ": ".join(str(part) for part in parts if part)
-    return ""
+    found = _event(raw, semconv.EXCEPTION_EVENT) or {}
+    parts = (found.get("exception.type"), found.get("exception.message"))
+    return ": ".join(str(part) for part in parts if part)
+
+
+def _event(raw: dict[str, Any], name: str) -> dict[str, Value] | None:
+    return next((attributes(event) for event in _objects(raw, "events") if event.get("name") == name), None)
 
 
 def _objects(holder: Any, key: str) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ class _Rank:
         self._traces, self._metrics = LineReader(part / TRACES), LineReader(part / METRICS)
         self._points: list[MetricPoint] = []
         self._last: dict[tuple[str, str], MetricPoint] = {}
+        self._attributes: dict[str, dict[str, Value]] = {}
 
     def read(self, final: bool) -> None:
         """Read what has come."""
@@ -135,7 +136,9 @@ class _Rank:
         # a long run would not fit into memory, and nothing shows the course of each.
         for point in otlp.points(metric, self.number):
             if self.first:
-                self._points.append(point)
+                # The points of a series share their attributes: a long run has a hundred series and thousands of each.
+                shared = self._attributes.setdefault(str(point.attributes), point.attributes)
+                self._points.append(MetricPoint(point.name, point.time, shared, point.value, point.count, point.rank))
             else:
                 self._last[point.name, str(point.attributes)] = point
 

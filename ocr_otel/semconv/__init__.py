@@ -15,4 +15,5 @@ from ocr_otel.semconv.metrics import *
 from ocr_otel.semconv.names import *
 from ocr_otel.semconv.prometheus import *
 from ocr_otel.semconv.spans import *
+from ocr_otel.semconv.surroundings import *
 from ocr_otel.semconv.values import *

@@ -13,6 +13,7 @@ _UNITS: Final = {
     "W": "watts",
     "J": "joules",
     "Cel": "celsius",
+    "Hz": "hertz",
     "1": "ratio",
 }
 _PER: Final = {"s": "second"}

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
     OTEL_EXPORTER_OTLP_METRICS_ENDPOINT,
     OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
     OTEL_EXPORTER_OTLP_PROTOCOL,
@@ -20,15 +21,21 @@ from opentelemetry.sdk.environment_variables import (
 
 from ocr_otel.settings import SettingsError
 
-Signal = Literal["traces", "metrics"]
+Signal = Literal["traces", "metrics", "logs"]
 
 OTEL_TRACES_EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 OTEL_METRICS_EXPORTER: Final = "OTEL_METRICS_EXPORTER"
+OTEL_LOGS_EXPORTER: Final = "OTEL_LOGS_EXPORTER"
 
-_EXPORTER_VARIABLE: Final[dict[Signal, str]] = {"traces": OTEL_TRACES_EXPORTER, "metrics": OTEL_METRICS_EXPORTER}
+_EXPORTER_VARIABLE: Final[dict[Signal, str]] = {
+    "traces": OTEL_TRACES_EXPORTER,
+    "metrics": OTEL_METRICS_EXPORTER,
+    "logs": OTEL_LOGS_EXPORTER,
+}
 _PROTOCOL_VARIABLE: Final[dict[Signal, str]] = {
     "traces": OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
     "metrics": OTEL_EXPORTER_OTLP_METRICS_PROTOCOL,
+    "logs": OTEL_EXPORTER_OTLP_LOGS_PROTOCOL,
 }
 _BY_PROTOCOL: Final = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 
@@ -81,17 +88,26 @@ def destination(environ: Mapping[str, str] | None = None) -> Destination:
     if env.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
         return Destination("disabled")
     endpoints = (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT)
-    named = [variable for variable in _EXPORTER_VARIABLE.values() if env.get(variable)]
+    named = [variable for variable in (OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER) if env.get(variable)]
     if not named and not any(env.get(variable) for variable in endpoints):
         return Destination("files")
     return Destination("exporters", _names("traces", env), _names("metrics", env))
+
+
+def log_exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the names of the exporters of log records, where those of spans and metrics are named.
+
+    Raises:
+        SettingsError: An OTLP protocol is named that is not installed.
+    """
+    return _names("logs", os.environ if environ is None else environ)
 
 
 def load_exporter(signal: Signal, name: str) -> Any:
     """Make an exporter, which reads its own `OTEL_*` variables.
 
     Returns:
-        A `SpanExporter`, a `MetricExporter`, or a `MetricReader` where an exporter is pulled from.
+        A `SpanExporter`, `LogRecordExporter` or `MetricExporter`, or a `MetricReader` where one is pulled from.
 
     Raises:
         SettingsError: No exporter of that name is installed.

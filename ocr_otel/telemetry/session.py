@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
@@ -26,7 +27,8 @@ from ocr_otel import __version__, semconv
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry.children import child_spans
 from ocr_otel.telemetry.deliverer import Deliverer
-from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
+from ocr_otel.telemetry.events import Events
+from ocr_otel.telemetry.exporting import Destination, destination, load_exporter, log_exporters
 from ocr_otel.telemetry.guards import CountingProcessor, GuardedMetricExporter, GuardedSpanExporter, Losses
 from ocr_otel.telemetry.histograms import AggregatingHistogram, DurationHistogram, RecordingHistogram
 from ocr_otel.telemetry.ids import PrivateRandomIds
@@ -69,6 +71,8 @@ class Session:
         meter: Makes our instruments.
         directory: Where this rank's files are written; None when telemetry goes elsewhere.
         losses: What was made and not delivered.
+        events: Emits events as log records.
+        meter_provider: Where the instruments of others are made that are to go the same way.
     """
 
     def __init__(self, settings: Settings, identity: RunIdentity, target: Destination) -> None:
@@ -104,6 +108,8 @@ class Session:
             meter_provider = self._meter_provider = self._make_meter_provider(resource)
             metrics.set_meter_provider(meter_provider)
         self._flush_metrics = meter_provider.force_flush
+        self.meter_provider = meter_provider
+        self.events = Events(lambda: resource or describe_process(identity), self._log_exporters)
         self.tracer = tracer_provider.get_tracer(semconv.SCOPE, __version__)
         self.child_span = child_spans(self.tracer, self._tracer_provider)
         self.meter = meter_provider.get_meter(semconv.SCOPE, __version__)
@@ -129,6 +135,7 @@ class Session:
         def deliver() -> None:
             self._flush_traces(millis)
             self._flush_metrics(millis)
+            self.events.flush(millis)
 
         made = self.losses.made
         delivered = self._bounded(deliver)
@@ -153,6 +160,7 @@ class Session:
                 self._tracer_provider.shutdown()
             if self._meter_provider is not None:
                 self._meter_provider.shutdown(timeout_millis=self._timeout * 1000)
+            self.events.shutdown()
 
         self._bounded(stop)
 
@@ -234,6 +242,13 @@ class Session:
 
             return [FileMetricExporter(self.directory / "metrics.jsonl")] if self.directory else []
         return [load_exporter("metrics", name) for name in self._target.metrics]
+
+    def _log_exporters(self) -> list[LogRecordExporter]:
+        if self._target.kind == "files":
+            from opentelemetry.exporter.otlp.json.file._log_exporter import FileLogExporter
+
+            return [FileLogExporter(self.directory / "logs.jsonl")] if self.directory else []
+        return [load_exporter("logs", name) for name in log_exporters()]
 
 
 _current: Session | None = None

@@ -22,10 +22,12 @@ class DataLoaderSeam:
 
     Args:
         sink: Takes each batch's times, in the order in which the loop gets the batches.
+        worker_ids: Gets the worker's id for the pid of each that is started.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, worker_ids: dict[int, int]) -> None:
         self.sink = sink
+        self._worker_ids = worker_ids
         self._loaders: list[DataLoader[Any]] = []
 
     def install(self, loader: object) -> None:
@@ -56,6 +58,8 @@ class DataLoaderSeam:
             iterator = DataLoader._get_iterator(loader)
         finally:
             loader.worker_init_fn = worker_init_fn
+        for number, worker in enumerate(getattr(iterator, "_workers", ())):
+            self._worker_ids[worker.pid] = number
         self._unwrap(iterator)
         return iterator
 

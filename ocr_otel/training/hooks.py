@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ocr_otel.recording import EntrySummary, Judge, Recorder, recorder_for
+from ocr_otel.resources.monitor import Monitor
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, SettingsError, load
 from ocr_otel.telemetry import session_for_process
@@ -19,7 +20,9 @@ from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
 from ocr_otel.training.logged import logged_values
+from ocr_otel.training.out_of_memory import MemoryWatch
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam
+from ocr_otel.training.resources import monitor_for, places
 from ocr_otel.training.strategy_seam import StrategySeam
 from ocr_otel.training.train_batch import TrainBatch
 
@@ -65,11 +68,13 @@ class TrainingHooks:
         self._failures = 0
         self._in_epoch = False
         self._mfu: float | None = None
+        self._monitor: Monitor | None = None
+        self._memory: MemoryWatch | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Lightning pickles the Trainer to spawn ranks; what is open in this process stays here.
         state = self.__dict__.copy()
-        state.update(_recorder=None, _profiler=None, _strategy=None)
+        state.update(_recorder=None, _profiler=None, _strategy=None, _monitor=None, _memory=None)
         return state
 
     # --- the entry ----------------------------------------------------------------------------------------------------
@@ -93,6 +98,9 @@ class TrainingHooks:
         if recorder.busy:
             return
         self._failures = 0
+        self._monitor = guard.attempt(lambda: monitor_for(recorder, self._settings), self.failed, "resources")
+        if self._monitor is not None:
+            self._monitor.start(places(trainer))
         entry = str(getattr(stage, "value", stage))
         recorder.begin_entry(
             entry,
@@ -100,8 +108,10 @@ class TrainingHooks:
             _STAGES_OF.get(entry, ()),
             lambda: int(trainer.global_step),
             self._judge,
+            self._monitor,
         )
         self._recorder = recorder
+        self._memory = MemoryWatch(recorder, self._settings.memory_snapshot)
         contexts = Contexts(recorder, module, TrainBatch(trainer, self._batch_size), self.failed)
         self._profiler = ProfilerSeam(trainer.profiler, contexts)
         self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)
@@ -125,12 +135,20 @@ class TrainingHooks:
             return
         self._take_seams_away()
         self._recorder = None
+        self._stop_reading()
+        if self._memory is not None:
+            memory = self._memory
+            guard.attempt(lambda: memory.ended(trainer, error), self.failed, "out_of_memory")
         summary = guard.attempt(lambda: recorder.end_entry(outcome, error, self._mfu), self.failed, "end_entry")
         if summary is None:
             recorder.abandon()
         if summary is not None and self._settings.summary and trainer.is_global_zero:
             guard.attempt(lambda: self._present(summary), self.failed, "summary")
         self._clear()
+
+    def _stop_reading(self) -> None:
+        if self._monitor is not None:
+            guard.attempt(self._monitor.stop, self.failed, "resources")
 
     def _take_seams_away(self) -> None:
         for seam in (self._profiler, self._strategy):
@@ -145,6 +163,8 @@ class TrainingHooks:
         if self._strategy is not None and self._recorder is not None:
             self._strategy.training_begins(pl_module)
             self._recorder.describe(describe_loader(trainer.train_dataloader))
+            if self._monitor is not None:
+                self._monitor.reads_and_writes_at(places(trainer))
 
     @guarded
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -275,5 +295,6 @@ class TrainingHooks:
         if self._failures >= guard.MAX_FAILURES:
             logger.warning("ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures)
             self._take_seams_away()
+            self._stop_reading()
             recorder.abandon()
             self._recorder = None

@@ -28,7 +28,7 @@ class StrategySeam:
         self._recorder = recorder
         self._contexts = contexts
         self._failed = failed
-        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append)
+        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append, recorder.worker_ids)
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0
@@ -95,7 +95,7 @@ class StrategySeam:
         end = perf_counter_ns()
         try:
             path = kwargs.get("filepath", args[1] if len(args) > 1 else "")
-            self._recorder.checkpoint_saved(start, end, os.path.basename(str(path)), _size(path))
+            self._recorder.checkpoints.saved(start, end, os.path.basename(str(path)), _size(path))
         except Exception as error:
             self._failed("save_checkpoint", error)
         return result
@@ -106,7 +106,7 @@ class StrategySeam:
         end = perf_counter_ns()
         try:
             path = kwargs.get("checkpoint_path", args[0] if args else "")
-            self._recorder.checkpoint_loaded(start, end, os.path.basename(str(path)))
+            self._recorder.checkpoints.loaded(start, end, os.path.basename(str(path)))
         except Exception as error:
             self._failed("load_checkpoint", error)
         return result

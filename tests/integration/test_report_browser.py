@@ -27,6 +27,9 @@ SHAPES = {
     "no-batches": Shape(epochs=2, batches=0, kept=0),
     "no-epochs": Shape(epochs=0),
     "no-workers": Shape(epochs=1, workers=0),
+    "gpu": Shape(epochs=3, machine="gpu"),
+    "out-of-memory": Shape(epochs=1, outcome="failed", machine="gpu"),
+    "cpu": Shape(epochs=3, workers=12, machine="cpu"),
     "many-epochs": Shape(epochs=300, batches=20, kept=2, slow=1),
 }
 
@@ -108,8 +111,66 @@ def test_every_plot_is_drawn_with_data(opened: Opened, reports: dict[str, Path])
         assert all(length > 50 for length in drawn), plot
 
 
-def test_nothing_is_drawn_outside_of_its_plot(opened: Opened, reports: dict[str, Path]) -> None:
-    page = opened(reports["run"])
+@pytest.mark.parametrize("machine", ["gpu", "cpu"])
+def test_every_reading_is_drawn(opened: Opened, reports: dict[str, Path], machine: str) -> None:
+    page = opened(reports[machine])
+    plots = page.evaluate("JSON.parse(document.getElementById('payload').textContent).resources.plots")
+    assert len(plots) > 15
+    assert page.locator(".strip").count() == len(plots)
+    assert (page.locator('.strips[data-group="GPU"]').count() == 1) == (machine == "gpu")
+    lengths = page.locator(".strip .curve").evaluate_all("paths => paths.map(path => path.getTotalLength())")
+    # A limit far above what is used is told and not drawn.
+    assert sum(len(plot["lines"]) for plot in plots) - 2 <= len(lengths)
+    assert all(length > 50 for length in lengths)
+    assert page.locator(".strip .band").count() == 2 * len(plots)
+    slow = page.evaluate(
+        "JSON.parse(document.getElementById('payload').textContent).batches.filter(b => b.kept === 'slow').length"
+    )
+    assert page.locator(".strip .mark").count() == slow * len(plots)
+    alternatives = page.locator(".strip [role=img]").evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert all("over the run: " in label and " to " in label for label in alternatives)
+
+
+def test_all_readings_of_a_moment_are_told_by_pointer_and_by_keyboard(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["gpu"])
+    value = page.locator(".strip .legend b").first
+    assert value.inner_text().startswith("mean ")
+    page.locator(".strip svg").nth(2).hover(position={"x": 500, "y": 40})
+    assert "mean" not in value.inner_text()
+    assert page.locator('.strip .cross[visibility="visible"]').count() == page.locator(".strip").count()
+    assert "epoch" in page.locator("#moment-text").inner_text()
+    page.mouse.move(0, 0)
+    assert value.inner_text().startswith("mean ")
+    page.locator("#moment-at").focus()
+    shown = set()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+        shown.add((page.locator("#moment-text").inner_text(), value.inner_text()))
+    assert len(shown) == 4
+    page.keyboard.press("Escape")
+    assert value.inner_text().startswith("mean ")
+
+
+def test_readings_are_in_tables_too(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["gpu"], java_script_enabled=False)
+    page.get_by_text("GPU in numbers").click()
+    assert "Utilization: GPU 0, highest" in page.get_by_role("region", name="GPU in numbers").inner_text()
+    by_epoch = page.get_by_role("region", name="Resources by epoch")
+    assert by_epoch.get_by_role("row").count() == 4
+    assert "GPU utilization, mean" in by_epoch.inner_text()
+
+
+def test_a_slow_batch_says_what_was_different(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["cpu"])
+    page.locator('#batches path.point[aria-label*="slow"]').first.click()
+    assert page.locator("#waterfall-differences dt").all_inner_texts() == ["Reasons", "I/O read", "Pressure I/O"]
+    page.locator('#batches circle.point[aria-label*="first"]').first.dispatch_event("click")
+    assert not page.locator("#waterfall-differences").is_visible()
+
+
+@pytest.mark.parametrize("name", ["run", "gpu"])
+def test_nothing_is_drawn_outside_of_its_plot(opened: Opened, reports: dict[str, Path], name: str) -> None:
+    page = opened(reports[name])
     outside = page.evaluate(
         """[...document.querySelectorAll('.plot svg')].flatMap(svg => {
             const box = svg.getBoundingClientRect();
@@ -194,9 +255,10 @@ def test_a_window_that_narrows_is_drawn_anew(opened: Opened, reports: dict[str, 
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
 
+@pytest.mark.parametrize("name", ["failed", "gpu", "out-of-memory"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(opened: Opened, reports: dict[str, Path], scheme: str) -> None:
-    page = opened(reports["failed"], color_scheme=scheme)
+def test_text_has_contrast(opened: Opened, reports: dict[str, Path], scheme: str, name: str) -> None:
+    page = opened(reports[name], color_scheme=scheme)
     page.locator("button[data-batch]").first.click()
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(251, 251, 252)", "dark": "rgb(18, 21, 26)"}[scheme]

@@ -223,7 +223,7 @@ def labels(stack: RunningStack, trained: Trained) -> str:
 
 
 def test_run_recorded_every_metric_that_a_run_without_a_gpu_has(trained: Trained) -> None:
-    assert trained.metrics.points.keys() == semconv.METRICS.keys() - NOT_OF_THIS_RUN
+    assert trained.metrics.points.keys() & semconv.METRICS.keys() == semconv.METRICS.keys() - NOT_OF_THIS_RUN
 
 
 @pytest.mark.parametrize("name", sorted(semconv.METRICS.keys() - NOT_OF_THIS_RUN))
@@ -254,6 +254,21 @@ def test_metric_is_in_prometheus_with_its_name_labels_and_value(
         assert (found["service_name"], found["job"], found["training_rank"]) == (SERVICE, SERVICE, "0")
         assert found["instance"] == trained.service_instance
         assert found["host_name"]
+
+
+def test_what_was_read_beside_the_training_is_in_prometheus_series_by_series(
+    stack: RunningStack, trained: Trained, labels: str
+) -> None:
+    read = trained.metrics.points.keys() & semconv.RESOURCE_METRICS.keys()
+    assert {semconv.PROCESS_CPU_TIME, semconv.PROCESS_MEMORY, semconv.IO_REQUESTED, semconv.SYSTEM_CPU_TIME} <= read
+    for name in read:
+        called = semconv.prometheus_name(semconv.RESOURCE_METRICS[name])
+        # Some have ended, as those of a worker do: the two exports are moments apart.
+        found = stack.query(f"last_over_time({called}{{{labels}}}[30m])")
+        of_metric = [{key.replace(".", "_"): str(value) for key, value in own} for own in trained.metrics.points[name]]
+        for own in of_metric:
+            assert any(own.items() <= each["metric"].items() for each in found), (called, own)
+        assert len(found) == len(of_metric), called
 
 
 def check_buckets(stack: RunningStack, expression: str, point: Any) -> None:
@@ -299,7 +314,15 @@ def test_labels_are_few_and_the_run_has_a_bounded_number_of_series(stack: Runnin
     series = stack.query(f'{{{labels},__name__!="target_info"}}')
     own = {"__name__", "job", "instance", "service_name", "host_name", "training_run_id", "training_rank"}
     of_points = {"training_stage", "training_phase", "training_metric_name", "part", "outcome", "cause", "le"}
+    of_resources = {"training_process_role", "training_dataloader_worker_id", "resource", "kind", "state", "device"}
+    of_resources |= {"direction", "system_device", "system_filesystem_type", "system_paging_direction", "cpu_mode"}
+    of_resources |= {
+        "disk_io_direction",
+        "process_context_switch_type",
+        "system_paging_fault_type",
+        "cpython_gc_generation",
+    }
     seen = {label for each in series for label in each["metric"]}
-    assert seen <= own | of_points
+    assert seen <= own | of_points | of_resources
     assert own <= seen
     assert len(series) < 1000

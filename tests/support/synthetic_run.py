@@ -35,6 +35,7 @@ from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from ocr_otel import semconv
 from ocr_otel.semconv import Kept, Phase, Stage
+from tests.support.synthetic_readings import EVERY, readings
 
 START: Final = 1_790_000_000_000_000_000
 SPANS_A_LINE: Final = 512
@@ -72,6 +73,7 @@ class Shape:
         test: Whether `Trainer.test` follows.
         rank: Whose directory it is.
         world_size: How many there are.
+        machine: What is read meanwhile: `gpu`, `cpu`, or empty for nothing.
     """
 
     epochs: int = 6
@@ -85,6 +87,7 @@ class Shape:
     test: bool = False
     rank: int = 0
     world_size: int = 1
+    machine: str = ""
 
 
 class _Lines(SpanProcessor):
@@ -146,6 +149,7 @@ class _Writer:
         self._now = 0.0
         self._phases = dict.fromkeys(Phase, 0.0)
         self._done = 0
+        self._read_at = 0.0
 
     def write(self) -> None:
         shape = self._shape
@@ -178,6 +182,8 @@ class _Writer:
         saved = self._begin(semconv.CHECKPOINT_SAVE, fit, {semconv.CHECKPOINT_FILE: "last.ckpt"})
         self._now += 0.3
         self._end(saved)
+        if shape.machine:
+            fit.set_attribute(semconv.MEMORY_GROWTH, 41.0 * 2**20)
         fit.set_attributes({
             semconv.OUTCOME: shape.outcome, semconv.TIME_TO_FIRST_BATCH: 1.2, semconv.GOODPUT: useful / self._now,
             semconv.BATCHES: self._done, semconv.SAMPLES: 16 * self._done,
@@ -185,6 +191,13 @@ class _Writer:
         if shape.outcome == "failed":
             attributes = {"exception.type": "RuntimeError", "exception.message": shape.exception}
             fit.add_event(semconv.EXCEPTION_EVENT, attributes, timestamp=self._unix())
+            if shape.machine:
+                held = {
+                    semconv.OOM_DEVICE: "cuda:0", semconv.OOM_REQUESTED: 2**31, semconv.OOM_TOTAL: 80 * 2**30,
+                    semconv.OOM_ALLOCATED: 71 * 2**30, semconv.OOM_PARAMETERS: 3 * 2**30, semconv.OOM_OTHER: 62 * 2**30,
+                    semconv.OOM_LARGEST: ["float32 (256, 64, 128, 128), 1 GiB", "float32 (256, 4096), 4 MiB"],
+                }  # fmt: skip
+                fit.add_event(semconv.OUT_OF_MEMORY, held, timestamp=self._unix())
             fit.set_status(Status(StatusCode.ERROR, "RuntimeError"))
         self._end(fit)
         if shape.test:
@@ -228,9 +241,19 @@ class _Writer:
                 semconv.THROUGHPUT: 16 / mean,
                 semconv.DATA_WAIT_RATIO: (self._phases[Phase.FETCH] - before[Phase.FETCH]) / sum(durations),
             }  # fmt: skip
-        span.set_attributes(attributes)
+        span.set_attributes(attributes | (self._summary(number) if self._shape.machine else {}))
         self._end(span)
         self._points(16 * len(durations) / max(0.1, self._now - began), logged)
+
+    def _summary(self, number: int) -> dict[str, float]:
+        found = {
+            semconv.MAIN_CPU: 0.93, semconv.WORKERS_CPU: 1.2, semconv.MAIN_MEMORY_MAX: 1.2e9 + 4e7 * number,
+            semconv.READ_REQUESTED: 4.8e7, semconv.READ_DEVICE: 1e7, semconv.CACHE_SHARE: 0.81,
+            semconv.PRESSURE_IO: 0.11,
+        }  # fmt: skip
+        if self._shape.machine == "gpu":
+            found |= {semconv.GPU_USED_MEAN: 0.58 + 0.01 * number, semconv.GPU_USED_P95: 0.83}
+        return found
 
     def _logged(self, number: int) -> dict[str, float]:
         values = {"train_loss": 2.6 / (number + 1), "val_loss": 2.8 / (number + 1) + 0.1, "val_cer": 0.9 / (number + 1)}
@@ -259,6 +282,7 @@ class _Writer:
             durations.append(sum(phases.values()))
             self._now += durations[-1]
             self._done += 1
+            self._read()
         return durations
 
     def _batch(self, epoch: int, index: int, kept: Kept, phases: Mapping[Phase, float], parent: Span) -> None:
@@ -268,6 +292,12 @@ class _Writer:
             semconv.SLOW_RATIO: sum(phases.values()) / sum(SECONDS.values()),
             **{semconv.phase_seconds(phase): seconds for phase, seconds in phases.items()},
         }  # fmt: skip
+        if kept is Kept.SLOW and self._shape.machine:
+            attributes |= {
+                semconv.SLOW_REASONS: ["io_rose", "io_pressure"],
+                semconv.SLOW_READ: 4e7, f"{semconv.SLOW_READ}.median": 9e6,
+                semconv.SLOW_PRESSURE_IO: 0.34, f"{semconv.SLOW_PRESSURE_IO}.median": 0.02,
+            }  # fmt: skip
         links = [Link(parent.get_span_context())]
         start = self._now
         self._ids.trace_id = (epoch + 1) << 64 | (index + 1)
@@ -306,10 +336,22 @@ class _Writer:
     def _unix(self, seconds: float | None = None) -> int:
         return START + int((self._now if seconds is None else seconds) * 1e9)
 
+    def _read(self) -> None:
+        if not self._shape.machine or self._now < self._read_at + EVERY:
+            return
+        self._read_at = self._now
+        found: dict[str, list[tuple[Mapping[str, Any], float]]] = {}
+        for name, attributes, value in readings(self._now, self._shape.workers, self._shape.machine == "gpu"):
+            found.setdefault(name, []).append((attributes, value))
+        self._export([self._metric(name, values) for name, values in found.items()])
+
+    def _export(self, metrics: list[Metric]) -> None:
+        scope = ScopeMetrics(InstrumentationScope(semconv.SCOPE), metrics, "")
+        self._metrics.export(MetricsData([ResourceMetrics(self._resource, [scope], "")]))
+
     def _points(self, throughput: float, logged: Mapping[str, float]) -> None:
         by_stage = {semconv.STAGE: "train"}
-        self._metrics.export(MetricsData([ResourceMetrics(self._resource, [ScopeMetrics(
-            InstrumentationScope(semconv.SCOPE),
+        self._export(
             [
                 self._metric(semconv.METRIC_THROUGHPUT_SAMPLES, [(by_stage, throughput)]),
                 self._metric(semconv.METRIC_LOGGED, [({semconv.METRIC_NAME: k}, v) for k, v in logged.items()]),
@@ -323,12 +365,11 @@ class _Writer:
                     semconv.METRIC_PHASE_DURATION,
                     [({**by_stage, semconv.PHASE: str(phase)}, seconds) for phase, seconds in self._phases.items()],
                 ),
-            ],
-            "",
-        )], "")]))  # fmt: skip
+            ]
+        )
 
     def _metric(self, name: str, values: Iterable[tuple[Mapping[str, Any], float]]) -> Metric:
-        described = semconv.METRICS[name]
+        described = semconv.all_metrics()[name]
         data: Any
         if described.kind == "histogram":
             data = Histogram(
@@ -341,5 +382,6 @@ class _Writer:
         else:
             points = [NumberDataPoint(dict(a), START, self._unix(), v) for a, v in values]
             cumulative = AggregationTemporality.CUMULATIVE
-            data = Sum(points, cumulative, True) if described.kind == "counter" else Gauge(points)
+            summed = described.kind in ("counter", "updowncounter")
+            data = Sum(points, cumulative, described.kind == "counter") if summed else Gauge(points)
         return Metric(name, described.meaning, described.unit, data)

@@ -6,6 +6,7 @@ from ocr_otel.cli.checks.finding import Finding, Status
 from ocr_otel.cli.checks.hardware import check_nvml
 from ocr_otel.cli.checks.packages import check_extras, check_packages
 from ocr_otel.cli.checks.places import Stations, find_stations
+from ocr_otel.cli.checks.resources import check_resources
 from ocr_otel.cli.checks.stack import check_stack
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_extras",
     "check_nvml",
     "check_packages",
+    "check_resources",
     "check_stack",
     "find_stations",
 ]

@@ -61,14 +61,19 @@ function frame(id, height, left) {
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, focusable: "false" }, host);
   return { root, width, height, left, right: width - 8, top: 8, bottom: height - 24 };
 }
-function timeAxis(plot, high) {
+function timeAxis(plot, high, labelled = true) {
   const x = seconds => plot.left + seconds / (high || 1) * (plot.right - plot.left);
   const [found, unit, name] = timeTicks(high, Math.max(2, Math.floor(plot.width / 110)));
   for (const tick of found) {
     svg("line", { class: "grid", x1: x(tick), x2: x(tick), y1: plot.top, y2: plot.bottom }, plot.root);
-    svg("text", { x: x(tick), y: plot.bottom + 16, "text-anchor": tick ? "middle" : "start" }, plot.root, tick ? `${number(tick / unit)} ${name}` : "0");
+    if (labelled) svg("text", { x: x(tick), y: plot.bottom + 16, "text-anchor": tick ? "middle" : "start" }, plot.root, tick ? `${number(tick / unit)} ${name}` : "0");
   }
   return x;
+}
+function bands(plot) {
+  data.epochs.forEach((epoch, index) => {
+    if (index % 2 === 0) svg("rect", { class: "band", x: plot.left + epoch.start / data.span * (plot.right - plot.left), y: plot.top, width: Math.max(0, epoch.wall / data.span * (plot.right - plot.left)), height: plot.bottom - plot.top }, plot.root);
+  });
 }
 function valueAxis(plot, found, y, label) {
   for (const tick of found) {
@@ -122,9 +127,7 @@ function batches() {
   const low = Math.min(...all, Infinity) * 0.8, high = Math.max(...all, 0) * 1.25;
   const from = Number.isFinite(low) ? low : 1e-3, to = high > from ? high : from * 10;
   const y = value => plot.bottom - Math.log(Math.max(value, from) / from) / Math.log(to / from) * (plot.bottom - plot.top);
-  data.epochs.forEach((epoch, index) => {
-    if (index % 2 === 0) svg("rect", { class: "band", x: plot.left + epoch.start / data.span * (plot.right - plot.left), y: plot.top, width: Math.max(0, epoch.wall / data.span * (plot.right - plot.left)), height: plot.bottom - plot.top }, plot.root);
-  });
+  bands(plot);
   const x = timeAxis(plot, data.span);
   valueAxis(plot, logTicks(from, to), y, duration);
   if (data.dots.length) svg("path", { class: "all", d: data.dots.map(([start, seconds]) => `M${x(start).toFixed(1)} ${y(seconds).toFixed(1)}h.01`).join("") }, plot.root);
@@ -263,6 +266,14 @@ function openBatch(index, focus) {
   const facts = [batch.samples ? `${batch.samples} samples` : "", batch.ratio ? `${Number(batch.ratio.toPrecision(2))} times the running median` : "", batch.rank ? `rank ${batch.rank}` : ""];
   byId("waterfall-text").textContent = facts.filter(Boolean).concat(phases).join(", ");
   byId("waterfall-error").textContent = batch.exception;
+  const differences = byId("waterfall-differences");
+  differences.hidden = !batch.differences.length;
+  differences.lastElementChild.replaceChildren();
+  for (const [name, value, meaning] of batch.differences) {
+    const fact = html("div", meaning ? { title: meaning } : {}, differences.lastElementChild);
+    html("dt", {}, fact, name);
+    html("dd", {}, fact, value);
+  }
   byId("waterfall-trace").textContent = `Trace ${batch.trace}. A worker prefetches: its bar may begin before the batch.`;
   // What was prefetched long before would press the batch itself into a corner: the axis ends half a batch before it.
   const begins = Math.min(0, ...batch.bars.map(bar => bar[2])), low = Math.max(begins, -0.5 * batch.seconds);
@@ -310,7 +321,5 @@ function draw() {
   timeline(); batches(); budget(); throughput();
   multiples("logged", data.logged, "--forward", "");
   multiples("memory", data.memory, "--validation", " MiB");
+  strips();
 }
-draw();
-let waiting = 0;
-addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); });

@@ -65,24 +65,66 @@ def server_counter(name: str) -> Recorded:
 
 def gpu(hw_id: str) -> list[Recorded]:
     """Return what the reading of one GPU gives."""
-    unit = {"hw__id": hw_id, "hw__type": "gpu"}
+    named = {"hw__id": f"GPU-{hw_id}", "hw__name": f"gpu{hw_id}"}
+    unit = {**named, "hw__type": "gpu"}
     return [
-        steady(semconv.GPU_UTILIZATION, 0.93, hw__id=hw_id, hw__gpu__task="general"),
-        steady(semconv.GPU_MEMORY_USAGE, 70e9, hw__id=hw_id),
-        steady(semconv.GPU_MEMORY_LIMIT, 80e9, hw__id=hw_id),
-        growing(semconv.GPU_IO, 2e9, hw__id=hw_id, network__io__direction="receive"),
+        steady(semconv.GPU_UTILIZATION, 0.93, **named, hw__gpu__task="general"),
+        steady(semconv.GPU_UTILIZATION_MAX, 1.0, **named, hw__gpu__task="general"),
+        steady(semconv.GPU_MEMORY_CONTROLLER_UTILIZATION, 0.41, **named),
+        steady(semconv.GPU_MEMORY_USAGE, 70e9, **named),
+        steady(semconv.GPU_MEMORY_LIMIT, 80e9, **named),
+        steady(semconv.GPU_PROCESS_MEMORY, 69e9, **named, training__process__role="main"),
+        growing(semconv.GPU_IO, 2e9, **named, network__io__direction="receive"),
+        growing(semconv.GPU_NVLINK_IO, 9e9, **named, network__io__direction="transmit"),
         steady(semconv.GPU_POWER, 612.0, **unit),
+        steady(semconv.GPU_POWER_LIMIT, 700.0, **named),
+        steady(semconv.GPU_CLOCK, 1.98e9, **named, training__gpu__clock__domain="sm"),
         growing(semconv.GPU_ENERGY, 9000.0, **unit),
-        steady(semconv.GPU_TEMPERATURE, 71.0, **unit),
+        steady(semconv.GPU_TEMPERATURE, 71.0, **unit, hw__sensor_location="gpu"),
         growing(semconv.GPU_ERRORS, 1.0, **unit, error__type="xid_94"),
-        steady(semconv.GPU_THROTTLED, 0.0, hw__id=hw_id, reason="sw_thermal"),
+        steady(semconv.GPU_THROTTLED, 0.0, **named, reason="sw_thermal_slowdown"),
         steady(semconv.TORCH_ALLOCATED, 41e9, device=f"cuda:{hw_id}"),
         steady(semconv.TORCH_RESERVED, 52e9, device=f"cuda:{hw_id}"),
+        steady(semconv.TORCH_PEAK, 50e9, device=f"cuda:{hw_id}"),
+        steady(semconv.TORCH_FRAGMENTATION, 0.07, device=f"cuda:{hw_id}"),
+        growing(semconv.TORCH_ALLOC_RETRIES, 1.0, device=f"cuda:{hw_id}"),
         steady(semconv.TORCH_OOMS, 0.0, device=f"cuda:{hw_id}"),
+    ]
+
+
+def machine() -> list[Recorded]:
+    """Return what the reading of processes, disks and limits gives in a container with limits and a disk."""
+    main = {"training__process__role": "main"}
+    worker = {"training__process__role": "worker", "training__dataloader__worker__id": "0"}
+    read, write = {"disk__io__direction": "read"}, {"disk__io__direction": "write"}
+    disk = {"system__device": "nvme0n1"}
+    return [
         steady(semconv.STRAGGLER_DELAY, 0.004),
-        steady(semconv.PROCESS_MEMORY, 9e9),
-        steady(semconv.PROCESS_CPU, 0.98),
-        growing(semconv.PROCESS_DISK_IO, 4e6, disk__io__direction="write"),
+        steady(semconv.PROCESS_MEMORY, 9e9, **main),
+        steady(semconv.PROCESS_MEMORY, 2e9, **worker),
+        steady(semconv.PROCESS_MEMORY_UNIQUE, 3e8, **worker),
+        growing(semconv.PROCESS_CPU_TIME, 14.0, **main, cpu__mode="user"),
+        growing(semconv.PROCESS_CPU_TIME, 12.0, **worker, cpu__mode="user"),
+        growing(semconv.PROCESS_CONTEXT_SWITCHES, 90.0, **main, process__context_switch__type="involuntary"),
+        growing(semconv.PROCESS_PAGING_FAULTS, 2.0, **main, system__paging__fault__type="major"),
+        growing(semconv.IO_REQUESTED, 9e8, **worker, **read),
+        growing(semconv.IO_REQUESTED, 4e6, **main, **write),
+        growing(semconv.PROCESS_DISK_IO, 2e8, **worker, **read),
+        growing(semconv.PROCESS_DISK_IO, 4e6, **main, **write),
+        steady(semconv.IO_CACHED, 0.78, **worker),
+        steady(semconv.DISK_UTILIZATION, 0.64, **disk),
+        steady(semconv.DISK_QUEUE, 3.2, **disk),
+        steady(semconv.DISK_WAIT, 0.002, **disk, **read),
+        growing(semconv.DISK_IO, 3e8, **disk, **read),
+        steady(semconv.DISK_REQUEST_SIZE, 131072.0, **disk, **read),
+        growing(semconv.PRESSURE_TIME, 1.5, resource="io", kind="some"),
+        growing(semconv.CGROUP_CPU_PERIODS, 150.0),
+        growing(semconv.CGROUP_CPU_THROTTLED_PERIODS, 9.0),
+        steady(semconv.CGROUP_MEMORY_USAGE, 30e9),
+        steady(semconv.CGROUP_MEMORY_WORKING_SET, 12e9),
+        steady(semconv.CGROUP_MEMORY_LIMIT, 32e9),
+        steady(semconv.CGROUP_MEMORY_UTILIZATION, 0.375),
+        growing(semconv.CGROUP_MEMORY_EVENTS, 1.0, kind="high"),
     ]
 
 

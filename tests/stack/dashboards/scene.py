@@ -109,8 +109,8 @@ def _training(run: str, folder: Path, environment: Mapping[str, str], *arguments
 
 
 def _record(endpoint: str, host: str) -> None:
-    def of_run(run: str) -> dict[str, str]:
-        return {"service.name": SERVICE, "training.run.id": run, "training.rank": "0", "host.name": host}
+    def of_run(run: str, rank: str = "0") -> dict[str, str]:
+        return {"service.name": SERVICE, "training.run.id": run, "training.rank": rank, "host.name": host}
 
     now = time.time()
     stalled = [
@@ -120,6 +120,8 @@ def _record(endpoint: str, host: str) -> None:
         growing(semconv.METRIC_ERRORS, 1, cause="summary"),
     ]
     recorded.write(endpoint, of_run(GOES_ON), recorded.gpu("0") + recorded.gpu("1"))
+    # As of another rank: the training on this machine reads its own processes and disks itself.
+    recorded.write(endpoint, of_run(GOES_ON, rank="1"), recorded.machine())
     recorded.write(endpoint, of_run(TROUBLED), stalled)
     recorded.write(endpoint, of_run(SILENT), [steady(semconv.METRIC_RUN_ACTIVE, 1, LONG_AGO)])
     # A server that is down, and has lost what it was sent: the real ones have not.

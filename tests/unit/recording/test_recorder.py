@@ -84,7 +84,7 @@ def test_checkpoints_beyond_the_room_of_a_trace_are_counted_but_not_traced(memor
     recorder.begin_loop(Stage.TRAIN, 0, 10)
     for _ in range(MAX_SPANS + 50):
         now = perf_counter_ns()
-        recorder.checkpoint_saved(now, now + MS, "last.ckpt", 10)
+        recorder.checkpoints.saved(now, now + MS, "last.ckpt", 10)
     recorder.end_entry(Outcome.COMPLETED)
     assert len(memory.exporter.get_finished_spans()) <= MAX_SPANS
     (epoch,) = memory.named(semconv.TRAIN_EPOCH)

@@ -206,3 +206,19 @@ def test_losses_of_every_rank_are_read_and_the_course_of_the_first(tmp_path: Pat
         synthetic_run.make(tmp_path / "run", Shape(epochs=3, rank=rank, world_size=2))
     points = [point for point in load(tmp_path / "run").points if point.name == semconv.METRIC_SPANS_DROPPED]
     assert [point.rank for point in points] == [0, 0, 0, 1]
+
+
+def test_the_points_of_a_series_share_their_attributes(tmp_path: Path) -> None:
+    run = load(synthetic_run.make(tmp_path / "run", Shape(epochs=1, machine="cpu")))
+    of_one = [point for point in run.points if point.name == semconv.PROCESS_MEMORY]
+    assert len(of_one) > 6
+    assert len({id(point.attributes) for point in of_one}) == len({str(point.attributes) for point in of_one}) == 3
+
+
+def test_what_held_the_memory_when_it_ran_out_is_read(tmp_path: Path) -> None:
+    run = load(synthetic_run.make(tmp_path / "run", Shape(epochs=1, outcome="failed", machine="gpu")))
+    root = run.entries[0].root
+    assert root is not None
+    assert root.out_of_memory is not None
+    assert root.out_of_memory[semconv.OOM_DEVICE] == "cuda:0"
+    assert all(epoch.span.out_of_memory is None for epoch in run.entries[0].epochs)

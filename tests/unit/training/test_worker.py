@@ -41,7 +41,7 @@ class Broken(Dataset):
 
 def timed(loader: DataLoader) -> tuple[list, list[WorkerTiming]]:
     timings: list = []
-    seam = DataLoaderSeam(timings.append)
+    seam = DataLoaderSeam(timings.append, {})
     seam.install(loader)
     batches = list(loader)
     seam.remove()
@@ -83,7 +83,7 @@ def test_a_loader_is_left_as_it_was() -> None:
 
 def test_an_iterator_that_outlives_the_seam_still_gives_plain_batches() -> None:
     timings: list = []
-    seam = DataLoaderSeam(timings.append)
+    seam = DataLoaderSeam(timings.append, {})
     loader = DataLoader(TensorDataset(torch.arange(8)), batch_size=2, num_workers=1, persistent_workers=True)
     seam.install(loader)
     iterator = iter(loader)
@@ -97,7 +97,7 @@ def test_an_iterator_that_outlives_the_seam_still_gives_plain_batches() -> None:
 def test_a_copied_and_a_pickled_loader_are_plain_loaders_of_their_own() -> None:
     loader = DataLoader(TensorDataset(torch.arange(4)), batch_size=2)
     timings: list = []
-    DataLoaderSeam(timings.append).install(loader)
+    DataLoaderSeam(timings.append, {}).install(loader)
     for other in (copy.deepcopy(loader), pickle.loads(pickle.dumps(loader))):
         other.dataset.tensors[0][:] = 9
         assert [batch[0].tolist() for batch in other] == [[9, 9], [9, 9]]

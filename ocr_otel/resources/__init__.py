@@ -1,0 +1,1 @@
+"""What the machine does beside the batches: GPUs, memory, processes and I/O, read in threads of their own."""

@@ -1,0 +1,143 @@
+"""A thread that reads sources at a steady rate and holds the interpreter for no longer than the reading takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Final
+
+from ocr_otel.resources.readings import Source, Unavailable
+from ocr_otel.resources.timeline import Timeline
+
+logger = logging.getLogger("ocr_otel")
+
+HANGS_AFTER_NS: Final = 5_000_000_000
+"""A reading that takes longer is said to hang; its series end until it comes back."""
+STOP_SECONDS: Final = 1.0
+"""How long the end of a run waits for the last reading."""
+MAX_FAILURES: Final = 3
+"""After so many failures in a row a source is given up."""
+
+Failed = Callable[[str, Exception], None]
+
+
+class Hangs(TimeoutError):
+    """A reading has not come back."""
+
+
+class Sampler:
+    """Reads some sources in turn, once an interval, into a time line.
+
+    Args:
+        name: Name of the thread.
+        sources: What is read.
+        interval: Seconds between readings.
+        timeline: Where to.
+        failed: Takes what fails, with the source's name.
+
+    Attributes:
+        cpu_ns: CPU time that the thread took so far, nanoseconds.
+    """
+
+    def __init__(
+        self, name: str, sources: Sequence[Source], interval: float, timeline: Timeline, failed: Failed
+    ) -> None:
+        self.cpu_ns = 0
+        self._name = name
+        self._sources = sources
+        self._interval = interval
+        self._timeline = timeline
+        self._failed = failed
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._reading: tuple[str, int] | None = None
+        self._said_hanging = False
+
+    def start(self) -> None:
+        """Begin to read, in a daemon thread; where the last one still hangs in a reading, nothing is begun."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._stopping = threading.Event()
+        self._reading = None
+        self._thread = threading.Thread(
+            target=self._run, args=(self._stopping,), name=f"ocr_otel-{self._name}", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read a last time and end; a reading that hangs is left to itself."""
+        self._stopping.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(STOP_SECONDS)
+            self.watch()
+
+    def watch(self) -> None:
+        """Report a reading that hangs, once; to be called from another thread now and then."""
+        reading = self._reading
+        if reading is None or self._said_hanging:
+            return
+        name, since = reading
+        seconds = (perf_counter_ns() - since) / 1e9
+        if seconds * 1e9 > HANGS_AFTER_NS:
+            self._said_hanging = True
+            self._failed(name, Hangs(f"a reading has not come back for {seconds:.0f} s"))
+
+    def _run(self, stopping: threading.Event) -> None:
+        opened: dict[Source, int] = {}
+        for source in self._sources:
+            if self._open(source):
+                opened[source] = 0
+        due = time.monotonic()
+        while opened:
+            self._tick(opened)
+            self.cpu_ns = time.thread_time_ns()
+            if stopping.is_set():
+                break
+            # A reading that was late is not made up for.
+            due = max(due + self._interval, time.monotonic())
+            if stopping.wait(due - time.monotonic()):
+                continue
+        for source in opened:
+            self._close(source)
+
+    def _tick(self, opened: dict[Source, int]) -> None:
+        for source, failures in list(opened.items()):
+            self._reading = (source.name, perf_counter_ns())
+            try:
+                for series, value in source.read():
+                    self._timeline.add(perf_counter_ns(), series, value)
+                opened[source] = 0
+            except Exception as error:
+                self._failed(source.name, error)
+                opened[source] = failures + 1
+                if opened[source] >= MAX_FAILURES:
+                    del opened[source]
+                    self._close(source)
+            finally:
+                self._reading = None
+
+    def _open(self, source: Source) -> bool:
+        self._reading = (source.name, perf_counter_ns())
+        try:
+            source.open()
+        except Unavailable as error:
+            logger.debug("ocr_otel reads no %s: %s", source.name, error)
+            self._close(source)
+            return False
+        except Exception as error:
+            self._failed(source.name, error)
+            self._close(source)
+            return False
+        finally:
+            self._reading = None
+        return True
+
+    def _close(self, source: Source) -> None:
+        try:
+            source.close()
+        except Exception as error:
+            self._failed(source.name, error)

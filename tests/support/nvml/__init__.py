@@ -1,0 +1,1 @@
+"""A libnvidia-ml whose GPUs are lines of a file, for the real nvidia-ml-py."""
