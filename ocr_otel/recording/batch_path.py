@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.context import attach, detach
 
 from ocr_otel.recording import batch_trace, ids, journal, sampling
+from ocr_otel.recording.device_times import Mark, Marks
 from ocr_otel.recording.journal import Journal, Timing
 from ocr_otel.recording.loop import Loop
 from ocr_otel.semconv import Kept, Stage
@@ -31,6 +32,7 @@ class Note(NamedTuple):
         batch_idx: Its index.
         dataloader_idx: Which dataloader; None where there is one.
         global_step: Optimiser steps so far.
+        marks: Events in the device's stream; empty where there is none, or the batch was not planned to be kept.
     """
 
     end: int
@@ -42,6 +44,7 @@ class Note(NamedTuple):
     batch_idx: int
     dataloader_idx: int | None
     global_step: int
+    marks: tuple[Mark, ...]
 
 
 class BatchPath:
@@ -58,6 +61,7 @@ class BatchPath:
         first_batch_at: When the first training batch of the entry was in hand.
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
         notes: Batches that may become traces, in the order of their ends; taken by who drains.
+        marks: Takes events in the device's stream; None without a device that has them.
         attend_cost: Nanoseconds that looking at batches took of the training thread.
         fetched_in_step: Whether the module takes the iterator and fetches inside its step.
         counting: Whether the samples of the next batch are to be counted in it; otherwise they are those that its
@@ -71,7 +75,7 @@ class BatchPath:
     __slots__ = (
         "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_idx", "_entry", "_global_step", "_planned",
         "_progress", "_session", "attend_at", "attend_cost", "batch_idx", "counting", "due_idx", "fetched_in_step",
-        "first_batch_at", "interrupted_at", "journal", "loop", "notes", "threshold",
+        "first_batch_at", "interrupted_at", "journal", "loop", "marks", "notes", "threshold",
     )  # fmt: skip
 
     def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
@@ -102,6 +106,7 @@ class BatchPath:
         self._context: Any = None
         self._ahead: list[Timing | None] = []
         self.notes.clear()
+        self.marks: Marks | None = None
         self.journal.forget()
         self.journal.write(perf_counter_ns(), journal.ROW)
         self._begin_indices()
@@ -180,6 +185,8 @@ class BatchPath:
         self._planned = planned = loop.planned(batch_idx)
         if planned is not None:
             # Spans that the application makes inside a kept batch become its children.
+            if self.marks is not None:
+                self.marks.current = []
             self._context = attach(batch_trace.root_context(*self._batch_ids(loop), sampled=True))
         if planned is not None or batch_idx >= self._drain_idx:
             self.attend_at = 0
@@ -209,6 +216,7 @@ class BatchPath:
                 batch_idx=self.batch_idx,
                 dataloader_idx=self._dataloader_idx,
                 global_step=self._global_step(),
+                marks=self.marks.take() if self.marks is not None else (),
             )
         )
         self.counting = loop.counted and not self.fetched_in_step

@@ -67,6 +67,7 @@ class KeptBatch:
         ratio: Duration over the running median; None without one.
         phases: Nanoseconds by phase.
         intervals: Triples of code, start and end, in the order in which they ended.
+        device: Seconds on the device by phase, where they were measured and are known.
         workers: What the dataloader did for it.
         different: Attributes that say what was different in its time; empty where that is not asked.
         error: The exception that ended it.
@@ -84,6 +85,7 @@ class KeptBatch:
     ratio: float | None
     phases: dict[Phase, int]
     intervals: Sequence[tuple[int, int, int]]
+    device: Mapping[Phase, float]
     workers: Sequence[WorkerTiming]
     different: Mapping[str, Any]
     error: BaseException | None = None
@@ -162,11 +164,14 @@ def _attributes(batch: KeptBatch) -> dict[str, Any]:
     for phase, nanoseconds in batch.phases.items():
         if nanoseconds:
             attributes[_PHASE_ATTRIBUTE[phase]] = nanoseconds / 1e9
+    for phase, seconds in batch.device.items():
+        attributes[_DEVICE_ATTRIBUTE[phase]] = seconds
     attributes.update(batch.different)
     return attributes
 
 
 _PHASE_ATTRIBUTE: Final = {phase: semconv.phase_seconds(phase) for phase in Phase}
+_DEVICE_ATTRIBUTE: Final = {phase: semconv.device_seconds(phase) for phase in Phase}
 
 
 def _phases(child: ChildSpan, root: SpanContext, batch: KeptBatch, offset: int) -> None:

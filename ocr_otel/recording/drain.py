@@ -15,11 +15,12 @@ from ocr_otel.recording import batch_trace, ids, rows
 from ocr_otel.recording.batch_path import BatchPath, Note
 from ocr_otel.recording.batch_trace import KeptBatch, WorkerTiming
 from ocr_otel.recording.callback_times import CallbackTimes
+from ocr_otel.recording.device_times import passed, seconds_by_part
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.rows import Detail
 from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
 from ocr_otel.recording.surroundings import Surroundings, Unknown
-from ocr_otel.semconv import Kept, Phase
+from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
 PAUSE_SECONDS: Final = 50e-6
@@ -150,48 +151,55 @@ class Drain:
         """Make the traces of the batches that are kept.
 
         Args:
-            beside: Whether the training goes on meanwhile: then it is let through between two of them, and a slow
-                batch waits until it is known what was different in its time.
+            beside: Whether the training goes on meanwhile: then it is let through between two of them, and a batch
+                waits until its device has come past it and, where it is slow, it is known what was different.
         """
-        while True:
-            with self._making:
-                if not self._unmade or (beside and self._unsettled(self._unmade[0][0])):
-                    return
-                note, detail = self._unmade.popleft()
-                try:
-                    self._emit(note, detail)
-                except Exception as error:
-                    self._failed("batch_trace", error)
+        made: dict[Stage, list[tuple[float, ExemplarPoint | None]]] = {}
+        while self._make_next(beside, made):
             if beside:
                 sleep(PAUSE_SECONDS)
+        for stage, durations in made.items():
+            self._instruments.kept_done(stage, durations)
+
+    def _make_next(self, beside: bool, made: dict[Stage, list[tuple[float, ExemplarPoint | None]]]) -> bool:
+        with self._making:
+            if not self._unmade or (beside and self._unsettled(self._unmade[0][0])):
+                return False
+            note, detail = self._unmade.popleft()
+            exemplar = None
+            try:
+                exemplar = self._emit(note, detail)
+            except Exception as error:
+                self._failed("batch_trace", error)
+            seconds = (note.end - detail.row.start) / 1e9
+            made.setdefault(note.loop.stage, []).append((seconds, exemplar))
+            return True
 
     def _unsettled(self, note: Note) -> bool:
+        if not passed(note.marks):
+            return True
         return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._surroundings.settle_ns
 
-    def _emit(self, note: Note, detail: Detail) -> None:
+    def _emit(self, note: Note, detail: Detail) -> ExemplarPoint | None:
         identity = self._session.identity
         loop = note.loop
         trace_id = ids.batch_trace_id(
             identity.run_id, self._entry, loop.number, note.dataloader_idx or 0, note.batch_idx
         )
+        context = batch_trace.emit(
+            self._session,
+            self._preset,
+            self._record(note, detail),
+            trace_id,
+            ids.batch_span_id(trace_id, identity.rank),
+            Link(loop.span.get_span_context()),
+            self._offset,
+        )
         duration = note.end - detail.row.start
-        exemplars: list[ExemplarPoint] = []
-        try:
-            context = batch_trace.emit(
-                self._session,
-                self._preset,
-                self._record(note, detail),
-                trace_id,
-                ids.batch_span_id(trace_id, identity.rank),
-                Link(loop.span.get_span_context()),
-                self._offset,
-            )
-            loop.keep(duration, context)
-            if context.trace_flags.sampled:
-                at = note.end + self._offset
-                exemplars.append(ExemplarPoint(duration / 1e9, at, context.trace_id, context.span_id))
-        finally:
-            self._instruments.kept_done(loop.stage, duration / 1e9, exemplars)
+        loop.keep(duration, context)
+        if not context.trace_flags.sampled:
+            return None
+        return ExemplarPoint(duration / 1e9, note.end + self._offset, context.trace_id, context.span_id)
 
     def _record(self, note: Note, detail: Detail) -> KeptBatch:
         row = detail.row
@@ -211,10 +219,15 @@ class Drain:
             ratio=(note.end - row.start) / note.median if note.median else None,
             phases=phases,
             intervals=row.intervals,
+            device=self._on_device(note),
             workers=[WorkerTiming(*timing) for timing in detail.workers],
             different=self._difference(note, row.start) if note.kept is Kept.SLOW else {},
             error=note.error,
         )
+
+    def _on_device(self, note: Note) -> dict[Phase, float]:
+        by_part = seconds_by_part(self._path.journal, note.marks)
+        return {phase: by_part[part] for phase, part in PART_OF_PHASE.items() if part in by_part}
 
     def _difference(self, note: Note, start: int) -> Mapping[str, Any]:
         try:

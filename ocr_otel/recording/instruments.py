@@ -147,9 +147,13 @@ class Instruments:
         self._samples.add(int(rows[:, columns.SAMPLES].sum()), by_stage)
         self._windows.setdefault(stage, _Window()).add(rows)
 
-    def kept_done(self, stage: Stage, seconds: float, exemplars: Sequence[ExemplarPoint]) -> None:
-        """Count the duration of a kept batch, with the trace that explains it, where it was sampled."""
-        self._batch_duration.record_many(np.array([seconds]), _BY_STAGE[stage], exemplars)
+    def kept_done(self, stage: Stage, durations: Sequence[tuple[float, ExemplarPoint | None]]) -> None:
+        """Count kept batches: seconds, and the trace that explains them, where it was sampled."""
+        self._batch_duration.record_many(
+            np.array([seconds for seconds, _ in durations]),
+            _BY_STAGE[stage],
+            [exemplar for _, exemplar in durations if exemplar is not None],
+        )
 
     def workers_done(self, stage: Stage, timings: Sequence[Timing]) -> None:
         """Take what the dataloader's workers did."""

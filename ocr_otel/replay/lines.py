@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ocr_otel.runs.lines import numbered
+
 Signal = Literal["traces", "metrics", "logs"]
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
@@ -124,16 +126,10 @@ def read(file: TelemetryFile, start: Position) -> Iterator[Line | Damage]:
     Yields:
         Each line, or what is wrong with it. Empty lines are passed over.
     """
-    offset, number = start.offset, start.line
-    with file.path.open("rb") as handle:
-        handle.seek(offset)
-        for raw in handle:
-            before = Position(offset, number)
-            offset += len(raw)
-            number += 1
-            after = Position(offset, number)
-            if not raw.strip():
-                continue
+    before = start
+    for raw, offset, number in numbered(file.path, start.offset, start.line):
+        after = Position(offset, number)
+        if raw.strip():
             try:
                 resources, items = _parse(raw, file.signal)
             except (ValueError, RecursionError) as error:
@@ -141,8 +137,9 @@ def read(file: TelemetryFile, start: Position) -> Iterator[Line | Damage]:
                     yield Damage(file.name, number, str(error), after)
                 else:
                     yield Damage(file.name, number, "cut before its end", before)
-                continue
-            yield Line(resources, items, len(raw), after)
+            else:
+                yield Line(resources, items, len(raw), after)
+        before = after
 
 
 def gather(lines: Iterable[Line], max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> Iterator[list[Line]]:

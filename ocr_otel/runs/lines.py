@@ -8,6 +8,25 @@ from pathlib import Path
 from typing import Any
 
 
+def numbered(path: Path, offset: int, number: int) -> Iterator[tuple[bytes, int, int]]:
+    """Read a file's lines from a position on.
+
+    Args:
+        path: The file.
+        offset: Bytes before the position.
+        number: Lines before it.
+
+    Yields:
+        Each line with its end, where it has one; the offset behind it; its number, from 1.
+    """
+    with path.open("rb") as file:
+        file.seek(offset)
+        for raw in file:
+            offset += len(raw)
+            number += 1
+            yield raw, offset, number
+
+
 class LineReader:
     """Reads a file's complete lines; called again it goes on where it stopped.
 
@@ -30,25 +49,20 @@ class LineReader:
         Args:
             final: Whether a last line without an end is to be read too, because nobody writes any more.
         """
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
+        if not self.path.exists():
             return
-        with file:
-            file.seek(self.offset)
-            for raw in file:
-                if not raw.endswith(b"\n") and not final:
-                    return
-                self.offset += len(raw)
-                self.line += 1
-                if not raw.strip():
-                    continue
-                try:
-                    found = json.loads(raw)
-                except (ValueError, RecursionError):
-                    # A line of a hundred thousand opening brackets is no ValueError to Python.
-                    found = None
-                if isinstance(found, dict):
-                    yield self.line, found
-                else:
-                    self.damaged.append(self.line)
+        for raw, offset, line in numbered(self.path, self.offset, self.line):
+            if not raw.endswith(b"\n") and not final:
+                return
+            self.offset, self.line = offset, line
+            if not raw.strip():
+                continue
+            try:
+                found = json.loads(raw)
+            except (ValueError, RecursionError):
+                # A line of a hundred thousand opening brackets is no ValueError to Python.
+                found = None
+            if isinstance(found, dict):
+                yield self.line, found
+            else:
+                self.damaged.append(self.line)

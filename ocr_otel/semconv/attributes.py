@@ -70,6 +70,15 @@ for _phase in Phase:
         "Batches, epochs, progress spans and entries.",
         "s",
     )
+for _phase in (Phase.TRANSFER, Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER):
+    attribute(
+        f"{PHASE_SECONDS_PREFIX}{_phase}.device.duration",
+        "double",
+        f"Seconds from the first to the last of the phase `{_phase}` in the device's stream: what the GPU took, where "
+        "`.duration` is what the host took to ask for it.",
+        "Kept batches, with CUDA or XPU, where the device has come past them by the end of their epoch.",
+        "s",
+    )
 BATCH_MEAN: Final = attribute("training.batch.duration.mean", "double", "Mean batch time.", "Epochs.", "s")
 BATCH_P50: Final = attribute("training.batch.duration.p50", "double", "Median batch time.", "Epochs.", "s")
 BATCH_P95: Final = attribute("training.batch.duration.p95", "double", "95th percentile of batch time.", "Epochs.", "s")
@@ -162,3 +171,8 @@ CAUSE: Final = attribute("cause", "string", "What went wrong, from a short list.
 def phase_seconds(phase: Phase) -> str:
     """Return the attribute that carries the seconds of `phase`, such as `training.phase.fetch.duration`."""
     return f"{PHASE_SECONDS_PREFIX}{phase}.duration"
+
+
+def device_seconds(phase: Phase) -> str:
+    """Return the attribute that carries the seconds of `phase` on the device."""
+    return f"{PHASE_SECONDS_PREFIX}{phase}.device.duration"

@@ -15,6 +15,7 @@ from ocr_otel.telemetry.failures import logger, report
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import describe_loader, describe_trainer
+from ocr_otel.training.device_events import marks_of
 from ocr_otel.training.fetching import fetched_in_step
 from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
@@ -112,6 +113,7 @@ class TrainingHooks:
         )
         self._recorder = recorder
         self._memory = MemoryWatch(recorder, self._settings.memory_snapshot)
+        recorder.path.marks = marks_of(trainer)
         contexts = Contexts(recorder, module, TrainBatch(trainer, self._batch_size), self.failed)
         self._profiler = ProfilerSeam(trainer.profiler, contexts)
         self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)

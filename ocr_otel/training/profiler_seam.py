@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ocr_otel.recording import BatchPath, Recorder, journal
 from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
+from ocr_otel.recording.device_times import PHASES, DeviceContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.training.train_batch import TrainBatch
 
@@ -102,6 +103,9 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         return context
 
     def _timed(self, part: int, name: str = "") -> TimedContext:
+        marks = self._path.marks
+        if marks is not None and part in PHASES:
+            return DeviceContext(self._path.journal, part, name, marks)
         return TimedContext(self._path.journal, part, name)
 
     def _make(self, action: str) -> AbstractContextManager[None]:

@@ -12,8 +12,9 @@ import pytest
 
 from ocr_otel import semconv
 from tests.support.otlp import Metrics, Span, Traces
+from tests.support.scripts import FOLDER, run_python
 
-SCRIPT = Path(__file__).parents[1] / "support" / "resource_script.py"
+SCRIPT = FOLDER / "resource_script.py"
 MIB = 2**20
 MAX_SERIES = 400
 """Series of one rank on a host without GPUs, with two workers, of everything together."""
@@ -22,15 +23,8 @@ MAX_SERIES = 400
 class Trained:
     def __init__(self, folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("OCR_OTEL", "OTEL_"))}
-        self.done = subprocess.run(
-            [sys.executable, str(SCRIPT), *arguments],
-            cwd=folder,
-            env=clean | {"OCR_OTEL_ENABLED": "true", "OCR_OTEL_RUN_ID": "run"} | environment,
-            capture_output=True,
-            text=True,
-            timeout=150,
-        )
+        named = {"OCR_OTEL_ENABLED": "true", "OCR_OTEL_RUN_ID": "run"}
+        self.done = run_python([SCRIPT, *arguments], folder, **named | environment)
         assert (self.done.returncode == 0) is succeeds, self.done.stderr[-3000:]
         self.directory = folder / "runs" / "run"
 

@@ -15,7 +15,7 @@ import random
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -40,8 +40,9 @@ BEGIN: Final = "<!-- benchmark:begin -->"
 END: Final = "<!-- benchmark:end -->"
 LONG_STEP_SECONDS: Final = 0.010
 PACKAGES: Final = ("torch", "lightning", "opentelemetry-sdk", "traceml-ai")
-TINY_BATCHES: Final = 400
-LONG_BATCHES: Final = 100
+TINY_BATCHES: Final = 2000
+"""More than a second, so that what is done once a second, beside the training, is in the mean."""
+LONG_BATCHES: Final = 200
 PROCESS_BATCHES: Final = 1500
 
 
@@ -64,7 +65,7 @@ class Row:
         ratio: Median batch over bare's.
         net: Median batch minus bare's, seconds.
         mean_net: Mean batch minus bare's, seconds.
-        outside_net: Time of `fit` outside the batches minus bare's, seconds; None in a shared process.
+        outside_net: Time of `fit` outside the batches minus bare's, seconds.
         rss_net: Peak memory minus bare's, bytes; None in a shared process.
     """
 
@@ -73,7 +74,7 @@ class Row:
     ratio: Spread
     net: Spread
     mean_net: Spread
-    outside_net: Spread | None = None
+    outside_net: Spread
     rss_net: Spread | None = None
 
 
@@ -94,6 +95,7 @@ def compare(table: str, label: str, case: Sequence[Epoch], bare: Sequence[Epoch]
         spread([one.median / other.median for one, other in pairs]),
         spread([one.median - other.median for one, other in pairs]),
         spread([one.mean - other.mean for one, other in pairs]),
+        spread([one.outside - other.outside for one, other in pairs]),
     )
 
 
@@ -101,8 +103,8 @@ def in_one_process(table: str, rounds: int, batches: int, products: int, say: Ca
     """Measure the cases that can share a process."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="ocr-otel-bench-") as folder:
-        for spans, labels in INTERLEAVED:
-            took = run_interleaved(list(labels), spans, rounds, batches, products, Path(folder) / str(spans))
+        for kept, labels in INTERLEAVED:
+            took = run_interleaved(list(labels), kept, rounds, batches, products, Path(folder) / str(kept))
             bare = took["bare"]
             base = statistics.median(each.median for each in bare)
             say(f"{table}: {base * 1e3:.3f} ms a batch with Lightning alone")
@@ -144,10 +146,8 @@ def process_by_process(rounds: int, say: Callable[[str], None]) -> tuple[list[Ro
             continue
         mine = measured[case.name]
         row = compare("processes", case.label, [each.epochs[0] for each in mine], [each.epochs[0] for each in bare])
-        pairs = list(zip(mine, bare, strict=True))
-        outside = spread([one.epochs[0].outside - other.epochs[0].outside for one, other in pairs])
-        memory = spread([float(one.peak_rss - other.peak_rss) for one, other in pairs])
-        rows.append(Row(row.table, row.label, row.ratio, row.net, row.mean_net, outside, memory))
+        memory = spread([float(one.peak_rss - other.peak_rss) for one, other in zip(mine, bare, strict=True)])
+        rows.append(replace(row, rss_net=memory))
     return rows, left_out
 
 
@@ -162,17 +162,18 @@ def render(rows: Sequence[Row], facts: dict[str, object], left_out: dict[str, st
         own = [row for row in rows if row.table == table]
         alone = own[0].rss_net is not None
         title = "In processes of their own, a tiny step" if alone else f"In turn in one process, {table}"
-        head = "| | median batch | net, µs | mean batch, net, µs |"
-        line = "| --- | --- | --- | --- |"
+        head = "| | median batch | net, µs | mean batch, net, µs | before and after the batches, net, ms |"
+        line = "| --- | --- | --- | --- | --- |"
         if alone:
-            head += " before and after the batches, s | peak memory, MiB |"
-            line += " --- | --- |"
+            head += " peak memory, net, MiB |"
+            line += " --- |"
         lines += ["", f"**{title}**, {facts['rounds'][table]} rounds", "", head, line]  # type: ignore[index]
         for row in own:
             text = f"| {row.label} | ×{row.ratio.median:.4f} ({row.ratio.low:.4f} to {row.ratio.high:.4f}) "
-            text += f"| {_number(row.net, 1e6, 1)} | {_number(row.mean_net, 1e6, 1)} |"
-            if row.outside_net is not None and row.rss_net is not None:
-                text += f" {_number(row.outside_net, 1, 2)} | {_number(row.rss_net, 2**-20, 1)} |"
+            text += f"| {_number(row.net, 1e6, 1)} | {_number(row.mean_net, 1e6, 1)} "
+            text += f"| {_number(row.outside_net, 1e3, 0)} |"
+            if row.rss_net is not None:
+                text += f" {_number(row.rss_net, 2**-20, 1)} |"
             lines.append(text)
     if left_out:
         lines += ["", *(f"Left out: {name}, {why}." for name, why in left_out.items())]
@@ -224,8 +225,8 @@ def insert(document: str, table: str) -> str:
 def main() -> None:
     """Parse the arguments, measure, write."""
     parser = argparse.ArgumentParser(description="What ocr_otel costs.")
-    parser.add_argument("--rounds", type=int, default=40, help="rounds in one process")
-    parser.add_argument("--process-rounds", type=int, default=5, help="rounds in processes of their own")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds in one process")
+    parser.add_argument("--process-rounds", type=int, default=4, help="rounds in processes of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; the documentation stays as it is")
     options = parser.parse_args()
     rounds, process_rounds = (4, 1) if options.quick else (options.rounds, options.process_rounds)

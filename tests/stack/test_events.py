@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from ocr_otel import semconv
+from tests.support.scripts import run_python
 from tests.support.stack import RunningStack, wait_for
 
 EMIT = """
@@ -21,15 +19,7 @@ assert session.flush()
 
 
 def test_an_event_arrives_in_the_gateways_log_with_its_run(stack: RunningStack, tmp_path: Path) -> None:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OCR_OTEL", "OTEL_"))}
-    done = subprocess.run(
-        [sys.executable, "-c", EMIT],
-        cwd=tmp_path,
-        env=clean | stack.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python(["-c", EMIT], tmp_path, **stack.environment())
     assert done.returncode == 0, done.stderr
     log = stack.layout.log("gateway")
 

@@ -9,6 +9,8 @@ from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 
 from ocr_otel import semconv
 from ocr_otel.recording import Recorder, journal
+from ocr_otel.recording.device_times import DeviceContext, Marks
+from ocr_otel.recording.journal import TimedContext
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
 from tests.support.journals import current
@@ -141,3 +143,15 @@ def test_an_action_that_began_before_us_does_not_end_in_us(recorder: Recorder) -
 def test_a_callback_is_named_by_its_class() -> None:
     assert callback_name("ModelCheckpoint{'monitor': None}") == "ModelCheckpoint"
     assert callback_name("OTelCallback") == "OTelCallback"
+
+
+def test_with_a_device_that_has_events_the_phases_that_use_it_are_marked_in_its_stream(recorder: Recorder) -> None:
+    recorder.path.marks = Marks(lambda: None)  # type: ignore[arg-type,return-value]
+    contexts = contexts_of(recorder)
+    on_device = ["[Strategy]S.training_step", "[Strategy]S.backward", "[Strategy]S.batch_to_device", "optimizer_step"]
+    assert {type(contexts[action]) for action in on_device} == {DeviceContext}
+    assert type(contexts["[Callback]ModelCheckpoint.on_train_batch_end"]) is TimedContext
+    # Of a batch that is not kept nothing is asked.
+    with contexts["optimizer_step"], contexts["[Strategy]S.training_step"]:
+        pass
+    assert recorder.path.marks.take() == ()
