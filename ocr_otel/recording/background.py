@@ -9,6 +9,8 @@ from typing import Final
 
 INTERVAL_SECONDS: Final = 1.0
 """Kept batches become spans within this time; so long, too, are the chunks of the sliding window of throughput."""
+STOP_SECONDS: Final = 5.0
+"""The end of an entry waits for it no longer than this; exporters of the application may hold it up."""
 
 
 class Background:
@@ -38,10 +40,10 @@ class Background:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for what is being done."""
+        """End, and wait for what is being done, within a bound."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_SECONDS)
             self._thread = None
 
     def _run(self, stopping: threading.Event) -> None:

@@ -82,6 +82,7 @@ def _row(batch: Batch, members: list[Batch], began: int) -> BatchRow:
         ratio=span.number(semconv.SLOW_RATIO),
         exception=span.exception,
         phases={str(phase): seconds for phase, seconds in span.phases().items() if seconds},
+        device={str(phase): seconds for phase, seconds in span.device().items() if seconds},
         trace_id=span.trace_id,
         waterfall=bars[:MAX_BARS],
         differences=described.facts(span.attributes, semconv.SLOW_PREFIX),

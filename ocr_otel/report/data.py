@@ -76,7 +76,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A kept batch; `ratio` is its duration over the running median, 0 where unknown."""
+    """A kept batch; `ratio` is its duration over the running median, 0 where unknown.
+
+    `phases` are seconds on the host, `device` those in the device's stream, where they were measured.
+    """
 
     stage: str
     kept: str
@@ -89,6 +92,7 @@ class BatchRow:
     ratio: float
     exception: str
     phases: dict[str, float]
+    device: dict[str, float]
     trace_id: str
     waterfall: list[Bar]
     differences: list[Fact] = field(default_factory=list)

@@ -100,6 +100,7 @@ def _batch(row: BatchRow) -> dict[str, Any]:
         "ratio": _short(row.ratio),
         "exception": row.exception,
         "phases": {name: _short(seconds) for name, seconds in row.phases.items()},
+        "device": {name: _short(seconds) for name, seconds in row.device.items()},
         "trace": row.trace_id,
         "differences": [[fact.name, fact.value, fact.meaning] for fact in row.differences],
         "bars": [

@@ -22,6 +22,8 @@ from ocr_otel.telemetry import Session
 
 _SETTLE: Final = 1.5
 """Intervals after which a moment's readings are there."""
+_MAX_SETTLE_SECONDS: Final = 5.0
+"""Traces are not held back for longer, however rarely is read."""
 _SHARES: Final = [0.05 * step for step in range(21)]
 
 
@@ -46,7 +48,7 @@ class Monitor:
         failed: Callable[[str, Exception], None],
     ) -> None:
         interval = settings.resource_interval
-        self.settle_ns = int(_SETTLE * interval * 1e9)
+        self.settle_ns = int(min(_SETTLE * interval, _MAX_SETTLE_SECONDS) * 1e9)
         self._timeline = Timeline()
         self._paths: Sequence[Path] = ()
         described = semconv.RESOURCE_METRICS[semconv.GPU_UTILIZATION_DISTRIBUTION]

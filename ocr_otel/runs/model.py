@@ -69,6 +69,10 @@ class SpanRecord:
         """Return the seconds of each phase."""
         return {phase: self.number(semconv.phase_seconds(phase)) for phase in Phase}
 
+    def device(self) -> dict[Phase, float]:
+        """Return the seconds of each phase in the device's stream."""
+        return {phase: self.number(semconv.device_seconds(phase)) for phase in Phase}
+
     def logged(self) -> dict[str, float]:
         """Return what the module logged, where it is a finite number."""
         prefix = semconv.LOGGED_PREFIX

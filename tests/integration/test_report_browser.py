@@ -168,6 +168,17 @@ def test_a_slow_batch_says_what_was_different(opened: Opened, reports: dict[str,
     assert not page.locator("#waterfall-differences").is_visible()
 
 
+@pytest.mark.parametrize("machine", ["gpu", "cpu"])
+def test_a_batch_says_what_its_phases_took_on_the_device(
+    opened: Opened, reports: dict[str, Path], machine: str
+) -> None:
+    page = opened(reports[machine])
+    page.locator('#batches path.point[aria-label*="slow"]').first.click()
+    told = page.locator("#waterfall-text").inner_text()
+    assert "forward" in told
+    assert ("forward on the device" in told) is (machine == "gpu")
+
+
 @pytest.mark.parametrize("name", ["run", "gpu"])
 def test_nothing_is_drawn_outside_of_its_plot(opened: Opened, reports: dict[str, Path], name: str) -> None:
     page = opened(reports[name])

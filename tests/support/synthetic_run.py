@@ -292,6 +292,11 @@ class _Writer:
             semconv.SLOW_RATIO: sum(phases.values()) / sum(SECONDS.values()),
             **{semconv.phase_seconds(phase): seconds for phase, seconds in phases.items()},
         }  # fmt: skip
+        if self._shape.machine == "gpu":
+            # The host only asks for the work: on the device it takes longer.
+            attributes |= {
+                semconv.device_seconds(phase): 1.5 * phases[phase] for phase in (Phase.FORWARD, Phase.BACKWARD)
+            }
         if kept is Kept.SLOW and self._shape.machine:
             attributes |= {
                 semconv.SLOW_REASONS: ["io_rose", "io_pressure"],

@@ -263,8 +263,9 @@ function openBatch(index, focus) {
   byId("waterfall").hidden = false;
   byId("waterfall-title").textContent = `${title(batch)}: ${duration(batch.seconds)} (${batch.kept})`;
   const phases = Object.entries(batch.phases).sort((a, b) => b[1] - a[1]).map(([name, s]) => `${name} ${duration(s)}`);
+  const device = Object.entries(batch.device).map(([name, s]) => `${name} on the device ${duration(s)}`);
   const facts = [batch.samples ? `${batch.samples} samples` : "", batch.ratio ? `${Number(batch.ratio.toPrecision(2))} times the running median` : "", batch.rank ? `rank ${batch.rank}` : ""];
-  byId("waterfall-text").textContent = facts.filter(Boolean).concat(phases).join(", ");
+  byId("waterfall-text").textContent = facts.filter(Boolean).concat(phases, device).join(", ");
   byId("waterfall-error").textContent = batch.exception;
   const differences = byId("waterfall-differences");
   differences.hidden = !batch.differences.length;

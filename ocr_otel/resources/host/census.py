@@ -19,8 +19,8 @@ MAX_PROCESSES: Final = 512
 LOOK_EVERY: Final = 5
 """Readings between searches of all threads for children; those of the first thread are seen at each reading."""
 UNKNOWN_SECONDS: Final = 30.0
-"""How long a new process may turn out to be a worker; after that it counts as `other`. A worker tells who it is with
-its first batch, and what it read for that is to be its own."""
+"""How long a new process may turn out to be a worker; after that it counts as `other`. A worker is known a moment after
+it was started, and what it read before that is to be its own."""
 
 
 class Census:

@@ -291,6 +291,15 @@ def test_a_slow_batch_has_what_was_different(tmp_path: Path) -> None:
     assert all(batch.differences == [] for batch in data.kept if batch.kept != "slow")
 
 
+def test_a_batch_has_the_time_of_its_phases_on_the_device_where_it_was_measured(tmp_path: Path) -> None:
+    with_device = build(load(synthetic_run.make(tmp_path / "gpu", Shape(epochs=1, machine="gpu"))))
+    for batch in with_device.kept:
+        assert batch.device.keys() == {"forward", "backward"}
+        assert batch.device["forward"] == pytest.approx(1.5 * batch.phases["forward"])
+    without = build(load(synthetic_run.make(tmp_path / "cpu", Shape(epochs=1, machine="cpu"))))
+    assert not any(batch.device for batch in without.kept)
+
+
 def test_the_readings_of_hours_stay_a_small_part_of_the_page(tmp_path: Path) -> None:
     run = load(synthetic_run.make(tmp_path / "run", Shape(epochs=1, machine="gpu", workers=16)))
     series = {(point.name, str(point.attributes)): point for point in run.points}
