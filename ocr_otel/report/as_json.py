@@ -12,7 +12,8 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
   `longest`, `slow_batches`, `memory`, `device_memory`, `mfu`, `skipped_steps`, `logged`, `verdict`, `resources`
   (numbers by the name of their attribute, in its unit)
 - `kept_in_all`; `kept`: a list of `stage`, `kept`, `epoch`, `batch_idx`, `rank`, `start`, `seconds`, `samples`,
-  `ratio`, `exception`, `phases`, `trace_id`, `differences` (a list of `name`, `value`, `meaning`)
+  `ratio`, `exception`, `phases`, `device` (seconds of phases in the device's stream), `trace_id`, `differences` (a list
+  of `name`, `value`, `meaning`)
 - `workers`, `ranks`: lists of the fields of `WorkerRow` and `RankRow`
 - `logged`: for each name its list of `[seconds, value]`
 - `configuration`, `environment`: text by name
