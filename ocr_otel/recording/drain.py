@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter_ns, sleep
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.trace import Link
 
@@ -19,7 +19,7 @@ from ocr_otel.recording.device_times import passed, seconds_by_part
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.rows import Detail
 from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
-from ocr_otel.recording.surroundings import Surroundings, Unknown
+from ocr_otel.recording.surroundings import Around
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
@@ -53,27 +53,27 @@ class Drain:
         self._making = threading.Lock()
         self._active = False
         self._unmade: deque[tuple[Note, Detail]] = deque()
-        self._forget(0, 0, Unknown())
+        self._forget(0, 0, Around(None, failed))
 
-    def begin_entry(self, entry: int, offset: int, surroundings: Surroundings) -> None:
+    def begin_entry(self, entry: int, offset: int, around: Around) -> None:
         """Forget the entry before.
 
         Args:
             entry: Number of the entry in this process.
             offset: Unix time minus monotonic time.
-            surroundings: Say what was different in a slow batch's time.
+            around: Says what was different in a slow batch's time.
         """
-        self._forget(entry, offset, surroundings)
+        self._forget(entry, offset, around)
         self._active = True
 
     def end_entry(self) -> None:
         """Leave what comes now to itself."""
         self._active = False
 
-    def _forget(self, entry: int, offset: int, surroundings: Surroundings) -> None:
+    def _forget(self, entry: int, offset: int, around: Around) -> None:
         self._entry = entry
         self._offset = offset
-        self._surroundings = surroundings
+        self._around = around
         self._unmade.clear()
         self.callbacks = CallbackTimes(self._path.journal)
 
@@ -178,7 +178,7 @@ class Drain:
     def _unsettled(self, note: Note) -> bool:
         if not passed(note.marks):
             return True
-        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._surroundings.settle_ns
+        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._around.settle_ns
 
     def _emit(self, note: Note, detail: Detail) -> ExemplarPoint | None:
         identity = self._session.identity
@@ -202,7 +202,7 @@ class Drain:
         return ExemplarPoint(duration / 1e9, note.end + self._offset, context.trace_id, context.span_id)
 
     def _record(self, note: Note, detail: Detail) -> KeptBatch:
-        row = detail.row
+        row, around = detail.row, self._around
         assert note.kept is not None
         phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
         phases[Phase.LOOP] = max(0, note.end - row.start - sum(row.parts))
@@ -221,17 +221,10 @@ class Drain:
             intervals=row.intervals,
             device=self._on_device(note),
             workers=[WorkerTiming(*timing) for timing in detail.workers],
-            different=self._difference(note, row.start) if note.kept is Kept.SLOW else {},
+            different=around.of_slow_batch(row.start, note.end, note.loop.start) if note.kept is Kept.SLOW else {},
             error=note.error,
         )
 
     def _on_device(self, note: Note) -> dict[Phase, float]:
         by_part = seconds_by_part(self._path.journal, note.marks)
         return {phase: by_part[part] for phase, part in PART_OF_PHASE.items() if part in by_part}
-
-    def _difference(self, note: Note, start: int) -> Mapping[str, Any]:
-        try:
-            return self._surroundings.of_slow_batch(start, note.end, note.loop.start)
-        except Exception as error:
-            self._failed("surroundings", error)
-            return {}

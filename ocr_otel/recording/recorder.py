@@ -22,7 +22,7 @@ from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
 from ocr_otel.recording.summaries import EntrySummary, LoopSummary
-from ocr_otel.recording.surroundings import Surroundings, Unknown
+from ocr_otel.recording.surroundings import Around, Surroundings
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import Session
@@ -56,11 +56,11 @@ class Recorder:
         self.session = session
         self.busy = False
         self.worker_ids: dict[int, int] = {}
-        self._surroundings: Surroundings = Unknown()
+        self._around = Around(None, self.failed_beside)
         self._said: set[str] = set()
         self._settings = settings
         self._progress_ns = progress_ns
-        self.path = BatchPath(session, self._take, self._progress)
+        self.path = BatchPath(session, lambda: self._drain.take(), self._progress)
         self.instruments = Instruments(session, lambda: self._drain.collected(), self._costs)
         self._drain = Drain(session, self.path, self.instruments, self.failed_beside)
         self._background = Background(self._drain.beside, self.failed_beside)
@@ -89,7 +89,7 @@ class Recorder:
             surroundings: Say what devices, processes and I/O were doing meanwhile; None where nothing is read.
         """
         self.busy = True
-        self._surroundings = surroundings or Unknown()
+        self._around = Around(surroundings, self.failed_beside)
         self._entries += 1
         self._entry = entry
         self._judge = judge
@@ -104,7 +104,7 @@ class Recorder:
         self._token = attach(batch_trace.span_context(self._run.root))
         self.checkpoints = Checkpoints(self._run, self.path, self.instruments, self._unix)
         self.path.begin_entry(self._entries, global_step)
-        self._drain.begin_entry(self._entries, self._offset, self._surroundings)
+        self._drain.begin_entry(self._entries, self._offset, self._around)
         self.instruments.begin_entry(stages)
         self._background.start()
 
@@ -168,7 +168,7 @@ class Recorder:
 
     def _attributes(self, summary: EntrySummary) -> dict[str, Any]:
         judged = self._judge(summary.epochs, summary.wall) if self._entry == semconv.FIT and summary.epochs else {}
-        return entry_attributes(summary, judged) | self._around(self._surroundings.of_entry)
+        return entry_attributes(summary, judged) | dict(self._around.of_entry())
 
     # --- epochs and validations ---------------------------------------------------------------------------------------
 
@@ -264,8 +264,8 @@ class Recorder:
         attributes[semconv.GLOBAL_STEP] = self.instruments.global_step = self._global_step()
         if loop.stage is Stage.TRAIN:
             attributes |= self._judge((summary,), summary.wall)
-            self._around(lambda: self._surroundings.epoch_ended(loop.epoch, attributes[semconv.MEMORY_RSS]))
-        attributes |= self._around(lambda: self._surroundings.of_loop(loop.start, now, summary.samples))
+            self._around.epoch_ended(loop.epoch, attributes[semconv.MEMORY_RSS])
+        attributes |= self._around.of_loop(loop.start, now, summary.samples)
         loop.span.set_attributes(attributes)
         for context in loop.slowest():
             loop.span.add_link(context)
@@ -273,13 +273,6 @@ class Recorder:
             if failed:
                 batch_trace.mark_failed(loop.span)
             loop.span.end(self._unix(now))
-
-    def _around(self, ask: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any]:
-        try:
-            return dict(ask() or {})
-        except Exception as error:
-            self.failed_beside("surroundings", error)
-            return {}
 
     def _progress(self, loop: Loop, now: int) -> None:
         self._drain.catch_up()
@@ -290,17 +283,12 @@ class Recorder:
         self._run.add(semconv.TRAIN_EPOCH_PROGRESS, self._unix(begun), self._unix(now), attributes, loop.span, links)
         loop.next_progress = now + self._progress_ns
 
-    # --- what the training does not wait for --------------------------------------------------------------------------
-
-    def _take(self) -> None:
-        self._drain.take()
-
     def _costs(self) -> dict[str, int]:
         return {
             "batches": self.path.attend_cost,
             "hooks": self._hook_cost,
             "background": self._background.cpu_ns,
-            "resources": self._surroundings.cpu_ns(),
+            "resources": self._around.cpu_ns(),
         }
 
     def _unix(self, monotonic: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
@@ -31,26 +31,47 @@ class Surroundings(Protocol):
         """Return the CPU time that reading took so far, nanoseconds."""
 
 
-class Unknown:
-    """Where nothing is read."""
+class Around:
+    """Asks surroundings, where there are any; what fails is reported, and has no attributes.
 
-    settle_ns = 0
+    Args:
+        surroundings: Who is asked; None where nothing is read.
+        failed: Takes a failure with its cause.
+
+    Attributes:
+        settle_ns: See `Surroundings`; 0 where nothing is read.
+    """
+
+    def __init__(self, surroundings: Surroundings | None, failed: Callable[[str, Exception], None]) -> None:
+        self.settle_ns = surroundings.settle_ns if surroundings is not None else 0
+        self._surroundings = surroundings
+        self._failed = failed
 
     def of_loop(self, start: int, end: int, samples: int) -> Mapping[str, Any]:
         """See `Surroundings`."""
-        return {}
+        return self._ask(lambda surroundings: surroundings.of_loop(start, end, samples))
 
     def of_slow_batch(self, start: int, end: int, since: int) -> Mapping[str, Any]:
         """See `Surroundings`."""
-        return {}
+        return self._ask(lambda surroundings: surroundings.of_slow_batch(start, end, since))
 
     def epoch_ended(self, epoch: int, memory: int) -> None:
         """See `Surroundings`."""
+        self._ask(lambda surroundings: surroundings.epoch_ended(epoch, memory))
 
     def of_entry(self) -> Mapping[str, Any]:
         """See `Surroundings`."""
-        return {}
+        return self._ask(lambda surroundings: surroundings.of_entry())
 
     def cpu_ns(self) -> int:
         """See `Surroundings`."""
-        return 0
+        return self._surroundings.cpu_ns() if self._surroundings is not None else 0
+
+    def _ask(self, question: Callable[[Surroundings], Mapping[str, Any] | None]) -> Mapping[str, Any]:
+        if self._surroundings is None:
+            return {}
+        try:
+            return question(self._surroundings) or {}
+        except Exception as error:
+            self._failed("surroundings", error)
+            return {}

@@ -116,9 +116,7 @@ _TORCH: Final = (
     ),
 )
 
-_WORKER_ID: Final = "training.dataloader.worker.id"
-_ROLE: Final = semconv.PROCESS_ROLE
-_OF_ANY_PROCESS: Final = (_ROLE, _WORKER_ID)
+_OF_ANY_PROCESS: Final = (semconv.PROCESS_ROLE, semconv.WORKER_ID)
 _READ: Final = (("disk.io.direction", "read"),)
 _WRITE: Final = (("disk.io.direction", "write"),)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple, Protocol
 
 
@@ -22,8 +23,9 @@ Reading = tuple[Series, float]
 """A value as the metric has it: a gauge's at this moment, a counter's since its source was opened."""
 
 
+@cache
 def series(metric: str, **attributes: str | int) -> Series:
-    """Make a series; an underscore in an attribute's name stands for a dot."""
+    """Return a series, made once; an underscore in an attribute's name stands for a dot."""
     return Series(metric, tuple(sorted((name.replace("_", "."), value) for name, value in attributes.items())))
 
 

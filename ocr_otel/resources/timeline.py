@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,22 +94,14 @@ class Timeline:
         Returns:
             The points by series; series without any are left out.
         """
-        with self._lock:
-            copies = {
-                series: (self._histories[series].times[:], self._histories[series].values[:])
-                for series in self._by_metric.get(metric, ())
-            }
         found = {}
-        for series, (times, values) in copies.items():
-            at = np.frombuffer(times, dtype=np.int64)
-            first, last = int(np.searchsorted(at, start)), int(np.searchsorted(at, end, side="right"))
-            if around:
-                first, last = max(0, first - 1), min(len(at), last + 1)
-            if first < last:
-                found[series] = Window(at[first:last], np.frombuffer(values, dtype=np.float64)[first:last])
-        return found
-
-    def last_time(self) -> int:
-        """Return when anything was read last; 0 before."""
         with self._lock:
-            return max((each.times[-1] for each in self._histories.values()), default=0)
+            for series in self._by_metric.get(metric, ()):
+                history = self._histories[series]
+                first, last = bisect_left(history.times, start), bisect_right(history.times, end)
+                if around:
+                    first, last = max(0, first - 1), last + 1
+                if first < min(last, len(history.times)):
+                    times, values = history.times[first:last], history.values[first:last]
+                    found[series] = Window(np.frombuffer(times, np.int64), np.frombuffer(values, np.float64))
+        return found

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 
 from ocr_otel import semconv
-from ocr_otel.resources.readings import Reading, Series, Unavailable, series
+from ocr_otel.resources.readings import Reading, Unavailable, series
 
 Statistics = Mapping[str, int]
 """What an allocator counts, under the names of `torch.cuda.memory_stats`; those that it does not know are missing."""
@@ -26,19 +26,30 @@ _CURRENT: Final = {
 
 def statistics() -> dict[str, Statistics]:
     """Return what the allocator of each device in use counts, by device; nothing where no device is in use."""
-    if torch.cuda.is_available():
-        return _of("cuda", torch.cuda)
-    xpu = getattr(torch, "xpu", None)
-    if xpu is not None and xpu.is_available():
-        return _of("xpu", xpu)
-    if torch.backends.mps.is_available():
-        return {
-            "mps": {
-                "allocated_bytes.all.current": torch.mps.current_allocated_memory(),
-                "reserved_bytes.all.current": torch.mps.driver_allocated_memory(),
+    match _kind():
+        case "cuda":
+            return _of("cuda", torch.cuda)
+        case "xpu":
+            return _of("xpu", torch.xpu)
+        case "mps":
+            return {
+                "mps": {
+                    "allocated_bytes.all.current": torch.mps.current_allocated_memory(),
+                    "reserved_bytes.all.current": torch.mps.driver_allocated_memory(),
+                }
             }
-        }
     return {}
+
+
+def _kind() -> str:
+    """Return the kind of device whose memory PyTorch manages here; empty without one."""
+    xpu = getattr(torch, "xpu", None)
+    present = {
+        "cuda": torch.cuda.is_available,
+        "xpu": xpu.is_available if xpu is not None else lambda: False,
+        "mps": torch.backends.mps.is_available,
+    }
+    return next((kind for kind, is_available in present.items() if is_available()), "")
 
 
 def _of(kind: str, module: Any) -> dict[str, Statistics]:
@@ -60,14 +71,10 @@ class TorchMemory:
 
     def __init__(self, statistics: Callable[[], dict[str, Statistics]] = statistics) -> None:
         self._statistics = statistics
-        self._series: dict[tuple[str, str], Series] = {}
 
     def open(self) -> None:
         """See `Source`."""
-        xpu = getattr(torch, "xpu", None)
-        if self._statistics is statistics and not (
-            torch.cuda.is_available() or (xpu is not None and xpu.is_available()) or torch.backends.mps.is_available()
-        ):
+        if self._statistics is statistics and not _kind():
             raise Unavailable("PyTorch has no device here whose memory it manages")
 
     def read(self) -> Iterable[Reading]:
@@ -75,19 +82,13 @@ class TorchMemory:
         for device, counted in self._statistics().items():
             for metric, key in _CURRENT.items():
                 if key in counted:
-                    yield self._of(metric, device), counted[key]
+                    yield series(metric, device=device), counted[key]
             reserved = counted.get("reserved_bytes.all.current", 0)
             if reserved and "inactive_split_bytes.all.current" in counted:
                 yield (
-                    self._of(semconv.TORCH_FRAGMENTATION, device),
+                    series(semconv.TORCH_FRAGMENTATION, device=device),
                     counted["inactive_split_bytes.all.current"] / reserved,
                 )
 
     def close(self) -> None:
         """See `Source`."""
-
-    def _of(self, metric: str, device: str) -> Series:
-        key = metric, device
-        if key not in self._series:
-            self._series[key] = series(metric, device=device)
-        return self._series[key]

@@ -13,10 +13,7 @@ import psutil
 from ocr_otel import semconv
 from ocr_otel.resources.gpu.labels import Labels
 from ocr_otel.resources.readings import Reading
-
-SELF: Final = str(semconv.ProcessRole.MAIN)
-CHILDREN: Final = str(semconv.ProcessRole.WORKER)
-OTHER: Final = str(semconv.ProcessRole.OTHER)
+from ocr_otel.semconv import ProcessRole
 
 _FIRST_NAMESPACE: Final = "pid:[4026531836]"
 """The namespace of processes that is no container's; its number is a constant of Linux."""
@@ -45,13 +42,13 @@ class Roles:
 
     def _role(self, pid: int) -> str:
         if pid == self._self:
-            return SELF
+            return ProcessRole.MAIN
         try:
             process = psutil.Process(pid)
             ours = any(parent.pid == self._self for parent in process.parents())
-            return CHILDREN if ours and _rank(process.environ()) == _rank(os.environ) else OTHER
+            return ProcessRole.WORKER if ours and _rank(process.environ()) == _rank(os.environ) else ProcessRole.OTHER
         except psutil.Error:
-            return OTHER
+            return ProcessRole.OTHER
 
 
 def _rank(environment: Any) -> str:
@@ -76,8 +73,8 @@ class ProcessMemory:
         self._all_seen = all_seen
         self._roles = Roles()
         self._series = {
-            role: labels.series(semconv.GPU_PROCESS_MEMORY, {semconv.PROCESS_ROLE: role})
-            for role in (SELF, CHILDREN, OTHER)
+            str(role): labels.series(semconv.GPU_PROCESS_MEMORY, {semconv.PROCESS_ROLE: str(role)})
+            for role in ProcessRole
         }
 
     def read(self) -> list[Reading]:
@@ -89,7 +86,7 @@ class ProcessMemory:
         # By its version: the function without is none of NVML's errors where the driver does not have it.
         found = self._nvml.nvmlDeviceGetComputeRunningProcesses_v3(self._handle)
         roles = self._roles.of({each.pid for each in found})
-        if not self._all_seen and SELF not in roles.values():
+        if not self._all_seen and ProcessRole.MAIN not in roles.values():
             return []
         used: dict[str, int | None] = dict.fromkeys(self._series, 0)
         for each in found:

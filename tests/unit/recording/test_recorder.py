@@ -294,3 +294,34 @@ def test_a_failure_of_ours_at_a_batchs_start_stays_with_us(memory) -> None:
         pass
     assert failures == ["batch_start"]
     recorder.end_entry(Outcome.COMPLETED)
+
+
+class Failing:
+    """Surroundings that cannot be told."""
+
+    settle_ns = 0
+
+    def _fail(self, *asked: object) -> dict[str, object]:
+        raise OSError("unreadable")
+
+    of_loop = of_slow_batch = epoch_ended = of_entry = _fail
+
+    def cpu_ns(self) -> int:
+        return 0
+
+
+def test_surroundings_that_fail_take_nothing_else_from_the_recording(memory, caplog) -> None:
+    recorder = memory.recorder()
+    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall: {}, Failing())
+    recorder.begin_loop(Stage.TRAIN, 0, 5)
+    for index in range(5):
+        batch(recorder, index)
+    recorder.end_loop({})
+    recorder.end_entry(Outcome.COMPLETED)
+    (epoch,) = memory.named(semconv.TRAIN_EPOCH)
+    (fit,) = memory.named(semconv.FIT)
+    assert epoch.attributes[semconv.BATCHES] == fit.attributes[semconv.BATCHES] == 5
+    (said,) = [record.message for record in caplog.records]
+    assert "unreadable" in said
+    # By the epoch twice, and by the entry.
+    assert recorder.instruments._errors == {"surroundings": 3}

@@ -377,6 +377,7 @@ def test_importing_and_making_the_source_loads_no_nvml() -> None:
 
 HANG = """
 import json, sys, time
+from ocr_otel import semconv
 from ocr_otel.resources.sampler import Sampler
 from ocr_otel.resources.timeline import Timeline
 from tests.unit.resources.gpu.reading import Reader
@@ -386,7 +387,9 @@ sampler.start()
 time.sleep(1.0)
 began = time.monotonic()
 sampler.stop()
-print(json.dumps([time.monotonic() - began, timeline.last_time()]))
+took = time.monotonic() - began
+read = [each for name in semconv.RESOURCE_METRICS for each in timeline.latest(name, since=0)]
+print(json.dumps([took, len(read)]))
 """
 
 
