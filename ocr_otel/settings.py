@@ -11,10 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "OCR_OTEL_"
+OFF: Final = "off"
+
+
+def _listed(value: object) -> object:
+    """Split what is written with commas; `off` is nothing."""
+    if not isinstance(value, str):
+        return value
+    names = [name.strip() for name in value.lower().split(",") if name.strip()]
+    return tuple(dict.fromkeys(names)) if names != [OFF] else ()
+
+
+ProfileModes = Annotated[
+    tuple[Literal["on-demand", "anomaly", "start", "validation"], ...], NoDecode, BeforeValidator(_listed)
+]
+ProfileDetails = Annotated[
+    tuple[Literal["shapes", "stack", "memory", "flops"], ...], NoDecode, BeforeValidator(_listed)
+]
 
 
 class SettingsError(ValueError):
@@ -84,6 +101,47 @@ class Settings(BaseSettings):
             "out, for pytorch.org/memory_viz. It slows allocations a little."
         ),
     ] = False
+    profile: Annotated[
+        ProfileModes,
+        Field(
+            description="When windows of `torch.profiler` open, separated by commas: `on-demand` (`ocr-otel profile`), "
+            "`anomaly` (a batch or the throughput far off its median), `start` (the first batches), `validation` (the "
+            "first validation); or `off`."
+        ),
+    ] = ("on-demand",)
+    profile_every: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Training batches from one periodic window of the profiler to the next; 0 opens none.",
+        ),
+    ] = 0
+    profile_warmup: Annotated[
+        int, Field(ge=0, le=100, description="Batches in which the profiler warms up before it records.")
+    ] = 1
+    profile_batches: Annotated[
+        int, Field(ge=1, le=100, description="Batches that a window of the profiler records.")
+    ] = 3
+    profile_windows: Annotated[
+        int,
+        Field(
+            ge=1, le=1000, description="Windows of each kind that may open by themselves in a run; on demand is free."
+        ),
+    ] = 10
+    profile_details: Annotated[
+        ProfileDetails,
+        Field(
+            description="What the profiler records beside times, separated by commas: `shapes`, `stack`, `memory`, "
+            "`flops`. Each costs time and size."
+        ),
+    ] = ()
+    profile_files_size: Annotated[
+        int,
+        Field(
+            ge=1_000_000,
+            description="Bytes that the trace files of a run may take; the oldest are removed, the newest stays.",
+        ),
+    ] = 500_000_000
     summary: Annotated[bool, Field(description="Print the summary card in the terminal when a run ends.")] = True
     flush_timeout: Annotated[
         float,
@@ -128,10 +186,16 @@ def _explain(location: tuple[int | str, ...], value: object, message: str) -> st
     return f"{variable}={value!r} is not allowed: {message[0].lower()}{message[1:]}. {variables().get(variable, '')}"
 
 
+def _written(default: object) -> str:
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return f"`{str(default).lower()}`" if default not in (None, "") else ""
+
+
 def markdown_table() -> str:
     """Return the table of variables that the README shows."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{str(field.default).lower()}`"
+        default = _written(field.default)
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)

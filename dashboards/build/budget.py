@@ -15,6 +15,11 @@ from dashboards.build.panels import bars, lines, number
 from dashboards.build.promql import OF_RUN, PHASE, RANK, STAGE, TRAIN, last, or_zero, rate, series
 from dashboards.build.queries import Query
 from ocr_otel import semconv
+from ocr_otel.diagnosis.thresholds import (
+    CALLBACKS_SECONDS_PER_BATCH,
+    LOOP_SECONDS_PER_BATCH,
+    TRANSFER_SECONDS_PER_BATCH,
+)
 from ocr_otel.semconv import Bottleneck, Phase, Stage
 
 _VALIDATES: Final = f'{STAGE}="{Stage.VALIDATE}"'
@@ -36,12 +41,14 @@ def _in(*phases: Phase) -> str:
 def verdict() -> Builder[Panel]:
     """Return how far each part exceeds the threshold of its verdict."""
     batches = f"sum({last(series(semconv.METRIC_BATCHES, *OF_RUN, TRAIN))})"
-    logging = _in(Phase.CALLBACKS, Phase.LOOP)
+    callbacks, transfer = _in(Phase.CALLBACKS), _in(Phase.TRANSFER)
+    # What every batch takes, however little is wrong, is no verdict.
+    loop = f"clamp_min({_in(Phase.LOOP)} - {LOOP_SECONDS_PER_BATCH} * {batches}, 0)"
     spent = {
         Bottleneck.DATA: _in(Phase.FETCH),
-        Bottleneck.TRANSFER: _in(Phase.TRANSFER),
+        Bottleneck.TRANSFER: f"{transfer} * ({transfer} / {batches} >= bool {TRANSFER_SECONDS_PER_BATCH})",
         Bottleneck.OPTIMIZER: _in(Phase.OPTIMIZER),
-        Bottleneck.LOGGING: f"{logging} * ({logging} / {batches} >= bool {at.LOGGING_SECONDS_PER_BATCH})",
+        Bottleneck.LOGGING: f"({callbacks} * ({callbacks} / {batches} >= bool {CALLBACKS_SECONDS_PER_BATCH}) + {loop})",
         Bottleneck.CHECKPOINT: _CHECKPOINT,
         Bottleneck.VALIDATION: _VALIDATION,
         Bottleneck.COMPUTE: _in(Phase.FORWARD, Phase.BACKWARD),
@@ -49,10 +56,11 @@ def verdict() -> Builder[Panel]:
     return bars(
         Face(
             "Verdict: time over its threshold",
-            "Each part's share of the run's time, divided by the share from which it is a verdict. The longest bar "
-            "above 100 % is what holds the run up; `compute` is the verdict only where no other bar is above 100 %: "
-            "then the model itself is the work. The verdict in words, with what to try, is on the `fit` and "
-            "`train_epoch` spans: see Traces of the run.",
+            "Each part's share of the run's time, divided by the share from which it is a verdict. A bar above 100 % "
+            "holds the run up; of several, the one with most time beside is the verdict. `compute` is it only where no "
+            "other bar is above 100 %: then the model itself is the work. The `fit`, `train_epoch` and `profile` spans "
+            "know more (windows of the profiler, the machine, the configuration) and say it in words: evidence, "
+            "confidence, what to try, and how much faster the run could be at most. See Traces of the run.",
             units.PercentUnit,
             height=9,
             base=colors.GOOD,

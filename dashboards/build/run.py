@@ -13,7 +13,7 @@ from dashboards.build import thresholds as at
 from dashboards.build.face import Face
 from dashboards.build.layout import dashboard
 from dashboards.build.panels import heat, lines, number, traces
-from dashboards.build.promql import OF_RUN, PHASE, STAGE, TRAIN, last, series
+from dashboards.build.promql import MODE, OF_RUN, PHASE, STAGE, TRAIN, last, series
 from dashboards.build.queries import JaegerSearch, Query
 from ocr_otel import semconv
 from ocr_otel.semconv import Bottleneck, Kept
@@ -199,13 +199,26 @@ def _traces() -> list[Builder[Panel]]:
         traces(
             Face(
                 "Traces of the run",
-                "The light trace of each Trainer entry: configuration, epochs with verdicts, validations, checkpoints, "
-                "and the exception of a run that failed. The first thing to open in a run that you do not know.",
+                "The light trace of each Trainer entry: configuration, epochs with verdicts, windows of the profiler, "
+                "validations, checkpoints, and the exception of a run that failed. The first thing to open in a run "
+                "that you do not know: events named `bottleneck`, on `fit`, `train_epoch` and `profile`, are the "
+                "ranked causes with their evidence and the most that could be won.",
                 units.Microseconds,
                 height=10,
                 empty="no trace in Jaeger",
             ),
             JaegerSearch("${service}", semconv.FIT_START, _THE_RUN, _MOST_TRACES),
             links.jaeger_search(semconv.FIT_START, _THE_RUN),
+        ),
+        lines(
+            Face(
+                "Profiler windows",
+                "Windows of `torch.profiler` so far, by why they opened, over all ranks. Each is a `profile` span in "
+                "the trace of its run, with its verdict and the costliest operators as events; its trace file lies in "
+                "`profiles/` of the run directory. Steps of `anomaly` are where batches took far longer than before.",
+                units.Short,
+                empty="no window was opened",
+            ),
+            Query(f"sum by ({MODE}) ({series(semconv.PROFILES, *OF_RUN)})", f"{{{{{MODE}}}}}"),
         ),
     ]

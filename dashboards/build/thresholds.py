@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from ocr_otel.diagnosis.thresholds import THRESHOLDS
 from ocr_otel.semconv import Bottleneck
 
 VERDICT_SHARES: Final[Mapping[Bottleneck, float]] = {
-    Bottleneck.DATA: 0.20,
-    Bottleneck.TRANSFER: 0.20,
-    Bottleneck.OPTIMIZER: 0.35,
-    Bottleneck.LOGGING: 0.25,
-    Bottleneck.CHECKPOINT: 0.10,
-    Bottleneck.VALIDATION: 0.40,
-    Bottleneck.COMPUTE: 0.60,
+    kind: THRESHOLDS[kind]
+    for kind in (
+        Bottleneck.DATA,
+        Bottleneck.TRANSFER,
+        Bottleneck.OPTIMIZER,
+        Bottleneck.LOGGING,
+        Bottleneck.CHECKPOINT,
+        Bottleneck.VALIDATION,
+        Bottleneck.COMPUTE,
+    )
 }
-"""Share of the time from which a verdict is given; those of `ocr_otel.diagnosis`."""
-LOGGING_SECONDS_PER_BATCH: Final = 0.001
-"""Below that, callbacks and Lightning's loop are no verdict."""
+"""Share of the time from which a verdict is given, of the kinds that phases show."""
 
 # Of the alert rules, each named by its alert.
 TRAINING_RUN_STALLED: Final = 300

@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from ocr_otel import semconv
-from ocr_otel.diagnosis import TimeBudget, diagnose
+from ocr_otel.diagnosis import Diagnosis, Observation, TimeBudget, Verdict, diagnose
 from ocr_otel.diagnosis.budget import total, with_callbacks
-from ocr_otel.recording import EntrySummary, LoopSummary
+from ocr_otel.profiling.profile import WindowProfile
+from ocr_otel.recording import EntrySummary, Judgement, LoopSummary
+from ocr_otel.semconv import Bottleneck
+from ocr_otel.training.hooks import Verdicts
 
 
 def budget_of(summary: LoopSummary) -> TimeBudget:
@@ -22,27 +25,79 @@ def budget_of(summary: LoopSummary) -> TimeBudget:
         batches=summary.batches,
         slowest_callback=summary.slowest_callback,
         slowest_callback_seconds=summary.slowest_callback_seconds,
+        made=summary.making.batches,
+        dataset=summary.making.dataset,
+        dataset_cpu=summary.making.dataset_cpu,
+        collate=summary.making.collate,
+        starting=summary.interruptions.starting,
+        starts=int(summary.interruptions.starting > 0),
+        first_wait=summary.first_wait,
+        collecting=summary.interruptions.collecting,
+        collections=summary.interruptions.collections,
+        compiling=summary.interruptions.compiling,
+        recompiling=summary.interruptions.recompiling,
+        recompilations=summary.interruptions.recompilations,
+        profiling=summary.interruptions.profiling,
+        cpu_delay=summary.interruptions.cpu_delay,
+        main_cpu=summary.interruptions.main_cpu,
+        validations=summary.validations,
+        checkpoints=summary.checkpoints,
     )
 
 
-def judge(epochs: tuple[LoopSummary, ...], wall: float) -> Mapping[str, Any]:
-    """Return the attributes of the verdict on epochs that took `wall` seconds; none where it is too early for one."""
-    verdict = diagnose(total([budget_of(epoch) for epoch in epochs], wall))
-    if verdict is None:
-        return {}
-    attributes = {
+def judge(
+    epochs: tuple[LoopSummary, ...], wall: float, known: Mapping[str, Any], profile: WindowProfile | None = None
+) -> Judgement:
+    """Judge epochs that took `wall` seconds; without a verdict where it is too early for one.
+
+    Args:
+        epochs: The epochs.
+        wall: How long they took, and what is between and around them.
+        known: Attributes of configuration and resources.
+        profile: What the last window of the profiler showed; None without one.
+    """
+    budget = total([budget_of(epoch) for epoch in epochs], wall)
+    return _judgement(diagnose(Observation.of(budget, known, profile)))
+
+
+def judge_window(profile: WindowProfile, known: Mapping[str, Any]) -> Judgement:
+    """Judge what a window of the profiler shows, by itself."""
+    return _judgement(diagnose(Observation.of_window(profile, known)))
+
+
+def _judgement(diagnosis: Diagnosis | None) -> Judgement:
+    if diagnosis is None:
+        return Judgement()
+    causes = tuple(
+        {**_attributes(verdict, diagnosis.basis), semconv.BOTTLENECK_RANK: rank}
+        for rank, verdict in enumerate(diagnosis.causes, 1)
+    )
+    return Judgement(_attributes(diagnosis.verdict, diagnosis.basis), causes)
+
+
+def _attributes(verdict: Verdict, basis: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
         semconv.BOTTLENECK_KIND: str(verdict.kind),
         semconv.BOTTLENECK_SHARE: round(verdict.share, 4),
         semconv.BOTTLENECK_SUMMARY: verdict.summary,
+        semconv.BOTTLENECK_CONFIDENCE: str(verdict.confidence),
+        semconv.BOTTLENECK_EVIDENCE: tuple(str(each) for each in verdict.evidence),
+        semconv.BOTTLENECK_BASIS: basis,
     }
+    if verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE):
+        attributes[semconv.BOTTLENECK_SPEEDUP] = round(verdict.speedup, 3)
     if verdict.advice:
         attributes[semconv.BOTTLENECK_ADVICE] = verdict.advice
     return attributes
 
 
+VERDICTS = Verdicts(judge, judge_window)
+
+
 def present(summary: EntrySummary) -> None:
     """Print the card of a finished entry."""
     from ocr_otel.report.card import CardFacts, render_card
+    from ocr_otel.report.causes import of_events
 
     budget = total([budget_of(epoch) for epoch in summary.epochs], summary.wall)
     budget = replace(budget, checkpoint=budget.checkpoint + summary.checkpoint_outside)
@@ -50,7 +105,7 @@ def present(summary: EntrySummary) -> None:
     longest = max(summary.epochs, key=lambda epoch: epoch.batches, default=None)
     render_card(
         budget,
-        diagnose(budget) if summary.entry == semconv.FIT else None,
+        next(iter(of_events(summary.causes)), None),
         CardFacts(
             entry=summary.entry,
             outcome=summary.outcome,

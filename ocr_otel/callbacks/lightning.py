@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
-from ocr_otel.callbacks.binding import judge, present
+from ocr_otel.callbacks.binding import VERDICTS, present
 from ocr_otel.settings import Settings
 from ocr_otel.training.hooks import TrainingHooks
 
@@ -30,4 +30,4 @@ class OTelCallback(TrainingHooks, Callback):
     """
 
     def __init__(self, batch_size: Callable[[Any], int] | None = None, settings: Settings | None = None) -> None:
-        super().__init__(judge, present, batch_size, settings)
+        super().__init__(VERDICTS, present, batch_size, settings)

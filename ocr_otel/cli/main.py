@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ocr_otel import __version__
-from ocr_otel.cli import demo, doctor, replay, report, stack
+from ocr_otel.cli import analyze, demo, doctor, profile, replay, report, stack
 
 app = typer.Typer(
     name="ocr-otel",
@@ -20,6 +20,8 @@ app = typer.Typer(
 
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 app.command("report")(report.report)
+app.command("analyze")(analyze.analyze)
+app.command("profile")(profile.profile)
 app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
 app.add_typer(stack.app, name="stack")

@@ -1,4 +1,4 @@
-"""`ocr-otel report`: a run as a page of HTML, as text in the terminal, or as JSON."""
+"""`ocr-otel report`: a run as a page of HTML, as text in the terminal, as Markdown, or as JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Format(StrEnum):
 
     HTML = "html"
     TEXT = "text"
+    MARKDOWN = "markdown"
     JSON = "json"
 
 
@@ -29,7 +30,9 @@ def report(
         str | None, typer.Argument(help="Run directory, or the name of a run.", show_default="the newest run")
     ] = None,
     runs_dir: Annotated[Path | None, typer.Option(help="Where the runs are.", show_default="OCR_OTEL_RUNS_DIR")] = None,
-    form: Annotated[Format, typer.Option("--format", help="HTML page, text, or JSON.")] = Format.HTML,
+    form: Annotated[
+        Format, typer.Option("--format", help="HTML page, text, Markdown for a pull request, or JSON.")
+    ] = Format.HTML,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -94,6 +97,10 @@ def _render(run: Run, form: Format, file: TextIO) -> None:
         from ocr_otel.report import as_json
 
         print(as_json.render(run), file=file)
+    elif form is Format.MARKDOWN:
+        from ocr_otel.report import markdown
+
+        print(markdown.render(run), end="", file=file)
     else:
         from ocr_otel.report import text
 

@@ -12,6 +12,7 @@ from ocr_otel.recording import batch_trace, ids, journal, sampling
 from ocr_otel.recording.device_times import Mark, Marks
 from ocr_otel.recording.journal import Journal, Timing
 from ocr_otel.recording.loop import Loop
+from ocr_otel.recording.watcher import BatchWatcher
 from ocr_otel.semconv import Kept, Stage
 from ocr_otel.telemetry import Session
 
@@ -62,6 +63,7 @@ class BatchPath:
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
         notes: Batches that may become traces, in the order of their ends; taken by who drains.
         marks: Takes events in the device's stream; None without a device that has them.
+        watcher: Told of batches that end; None where nobody wants to know.
         attend_cost: Nanoseconds that looking at batches took of the training thread.
         fetched_in_step: Whether the module takes the iterator and fetches inside its step.
         counting: Whether the samples of the next batch are to be counted in it; otherwise they are those that its
@@ -75,7 +77,7 @@ class BatchPath:
     __slots__ = (
         "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_idx", "_entry", "_global_step", "_planned",
         "_progress", "_session", "attend_at", "attend_cost", "batch_idx", "counting", "due_idx", "fetched_in_step",
-        "first_batch_at", "interrupted_at", "journal", "loop", "marks", "notes", "threshold",
+        "first_batch_at", "interrupted_at", "journal", "loop", "marks", "notes", "threshold", "watcher",
     )  # fmt: skip
 
     def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
@@ -107,6 +109,7 @@ class BatchPath:
         self._ahead: list[Timing | None] = []
         self.notes.clear()
         self.marks: Marks | None = None
+        self.watcher: BatchWatcher | None = None
         self.journal.forget()
         self.journal.write(perf_counter_ns(), journal.ROW)
         self._begin_indices()
@@ -122,11 +125,15 @@ class BatchPath:
         """
         if self.loop is not None:
             self.loop.left = (self.fetched_in_step, self.batch_idx, self.counting)
+            if self.watcher is not None:
+                self.watcher.loop_left(self.loop, self.batch_idx, over=False)
         self.loop = loop
         self.fetched_in_step = fetched_in_step
         self.counting = not fetched_in_step
         self.batch_idx = -1
         self._begin_indices()
+        if self.watcher is not None:
+            self.watcher.loop_entered(loop, -1)
 
     def _begin_indices(self) -> None:
         self._dataloader_idx: int | None = None
@@ -140,12 +147,16 @@ class BatchPath:
 
         What the loop that ended has fetched and not used belongs to batches that never came.
         """
+        if self.loop is not None and self.watcher is not None:
+            self.watcher.loop_left(self.loop, self.batch_idx, over=True)
         self.loop = loop
         self.journal.bring_back(self._ahead)
         self._ahead = []
         if loop is not None:
             self.fetched_in_step, self.batch_idx, self.counting = loop.left
             self._begin_indices()
+            if self.watcher is not None:
+                self.watcher.loop_entered(loop, self.batch_idx)
 
     def interrupted(self, now: int) -> None:
         """A validation is about to interrupt the training."""
@@ -182,19 +193,22 @@ class BatchPath:
             return
         if self.first_batch_at is None and loop.stage is Stage.TRAIN:
             self.first_batch_at = perf_counter_ns()
-        self._planned = planned = loop.planned(batch_idx)
+        watcher = self.watcher
+        planned = Kept.PROFILED if watcher is not None and watcher.profiling else loop.planned(batch_idx)
+        self._planned = planned
         if planned is not None:
             # Spans that the application makes inside a kept batch become its children.
             if self.marks is not None:
                 self.marks.current = []
-            self._context = attach(batch_trace.root_context(*self._batch_ids(loop), sampled=True))
-        if planned is not None or batch_idx >= self._drain_idx:
+            self._context = attach(batch_trace.root_context(*self.batch_ids(loop), sampled=True))
+        watched_idx = sampling.NEVER if watcher is None else watcher.due_idx
+        if planned is not None or batch_idx >= min(self._drain_idx, watched_idx):
             self.attend_at = 0
         # A batch that is looked at anyway is counted too, so that a loader that is not what it was is found.
         self.counting = (loop.counted or planned is not None) and not self.fetched_in_step
         self.due_idx = batch_idx + 1
         if not self.fetched_in_step:
-            self.due_idx = max(self.due_idx, min(loop.next_planned(batch_idx), self._drain_idx))
+            self.due_idx = max(self.due_idx, min(loop.next_planned(batch_idx), self._drain_idx, watched_idx))
 
     def attend(self, now: int, error: BaseException | None = None) -> None:
         """Note the row that ends now: if it is a batch that is planned, slow or failed, it becomes a trace."""
@@ -205,6 +219,7 @@ class BatchPath:
         loop = self.loop
         if loop is None:
             return
+        began = self.journal.row_began()
         self.notes.append(
             Note(
                 end=now,
@@ -226,6 +241,9 @@ class BatchPath:
         if now > loop.next_progress:
             self._progress(loop, now)
         self.attend_cost += perf_counter_ns() - now
+        if self.watcher is not None:
+            self.watcher.batch_ended(loop, self.batch_idx, began, now)
+            self.due_idx = min(self.due_idx, max(self.watcher.due_idx, self.batch_idx + 1))
 
     def close_batch(self, now: int, error: BaseException | None = None) -> None:
         """End the row that runs: validation begins, the epoch ends, or an exception came."""
@@ -234,7 +252,8 @@ class BatchPath:
         self.attend_at = sampling.NEVER
         self.journal.write(now, journal.ROW)
 
-    def _batch_ids(self, loop: Loop) -> tuple[int, int]:
+    def batch_ids(self, loop: Loop) -> tuple[int, int]:
+        """Return the ids of the trace and of the root span of the loop's batch that runs, or ran last."""
         identity = self._session.identity
         trace_id = ids.batch_trace_id(
             identity.run_id, self._entry, loop.number, self._dataloader_idx or 0, self.batch_idx

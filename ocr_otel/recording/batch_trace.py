@@ -38,6 +38,7 @@ class WorkerTiming(NamedTuple):
         samples: Samples asked of the dataset; 0 where unknown.
         cache_hits: Cache hits meanwhile; None where the dataset does not count.
         cache_misses: Cache misses meanwhile; None where the dataset does not count.
+        dataset_cpu: CPU nanoseconds of the thread between `start` and `collate`.
     """
 
     worker_id: int
@@ -48,6 +49,7 @@ class WorkerTiming(NamedTuple):
     samples: int
     cache_hits: int | None
     cache_misses: int | None
+    dataset_cpu: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ def _worker(child: ChildSpan, root: SpanContext, timing: WorkerTiming, offset: i
         semconv.WORKER_ID: timing.worker_id,
         semconv.WORKER_PID: timing.pid,
         semconv.WORKER_SAMPLES: timing.samples,
+        semconv.DATASET_CPU_SECONDS: timing.dataset_cpu / 1e9,
     }
     if timing.cache_hits is not None:
         attributes[semconv.CACHE_HITS] = timing.cache_hits

@@ -39,6 +39,7 @@ class Checkpoints:
         self._add(semconv.CHECKPOINT_SAVE, start, end, attributes)
         if self._path.loop is not None:
             self._path.loop.checkpoint_ns += end - start
+            self._path.loop.checkpoints += 1
         else:
             self.outside_ns += end - start
         self._instruments.checkpoint_done((end - start) / 1e9, size)

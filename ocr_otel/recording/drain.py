@@ -116,6 +116,7 @@ class Drain:
             kept = self._look_at(notes, taken.details)
             if taken.workers:
                 self._instruments.workers_done(loop.stage, [timing for group in taken.workers for timing in group])
+                loop.made(taken.workers)
             if not len(taken.batches):
                 return
             if taken.agree is not None:
@@ -123,6 +124,8 @@ class Drain:
             phases = phase_nanoseconds(taken.batches)
             loop.add(taken.batches, phases)
             path.renew_threshold()
+            if path.watcher is not None:
+                path.watcher.batches_done(loop, taken.batches[:, rows.DURATION].tolist())
             last_end = int(taken.batches[-1, rows.START] + taken.batches[-1, rows.DURATION])
             self._instruments.batches_done(loop.stage, taken.batches, phases, kept)
             self._instruments.epoch = loop.epoch

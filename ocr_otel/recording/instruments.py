@@ -15,7 +15,7 @@ from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
 from ocr_otel import semconv
 from ocr_otel.recording import rows as columns
 from ocr_otel.recording.journal import Timing
-from ocr_otel.semconv import Outcome, Phase, Stage
+from ocr_otel.semconv import Outcome, Phase, ProfileMode, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
 
 WINDOW_SECONDS: Final = 30.0
@@ -95,6 +95,7 @@ class Instruments:
         self._hits = _counter(meter, semconv.METRIC_CACHE_HITS)
         self._misses = _counter(meter, semconv.METRIC_CACHE_MISSES)
         self._skipped = _counter(meter, semconv.METRIC_AMP_SKIPPED)
+        self._profiles = _counter(meter, semconv.PROFILES)
         # The first of the observers drains, so that counters and gauges of one export agree.
         _observe(meter.create_observable_gauge, semconv.METRIC_RUN_ACTIVE, self._run_active)
         _observe(meter.create_observable_gauge, semconv.METRIC_THROUGHPUT_SAMPLES, lambda: self._rate(0))
@@ -157,7 +158,7 @@ class Instruments:
 
     def workers_done(self, stage: Stage, timings: Sequence[Timing]) -> None:
         """Take what the dataloader's workers did."""
-        _, _, start, collate, end, _, hits, misses = zip(*timings, strict=True)
+        _, _, start, collate, end, _, hits, misses, _ = zip(*timings, strict=True)
         begun, collating, done = (np.array(each, dtype=np.int64) for each in (start, collate, end))
         for part, nanoseconds in (("dataset", collating - begun), ("collate", done - collating)):
             self._worker_duration.record_many(nanoseconds / 1e9, {semconv.STAGE: str(stage), semconv.PART: part})
@@ -180,6 +181,10 @@ class Instruments:
     def steps_skipped(self, number: int) -> None:
         """Count optimiser steps that a gradient scaler skipped."""
         self._skipped.add(number)
+
+    def profiled(self, mode: ProfileMode) -> None:
+        """Count a window of the profiler."""
+        self._profiles.add(1, {semconv.PROFILE_MODE: str(mode)})
 
     def log(self, values: Mapping[str, float]) -> None:
         """Take what the module logged."""

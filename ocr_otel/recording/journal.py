@@ -37,7 +37,7 @@ FIRST_CONTEXT: Final = 4
 EXIT: Final = 0x8000
 """Added to a context's code where it ends."""
 
-Timing = tuple[int, int, int, int, int, int, int | None, int | None]
+Timing = tuple[int, int, int, int, int, int, int | None, int | None, int]
 """What a dataloader did to make one batch: the fields of a `WorkerTiming`; most batches never need the names."""
 _SAMPLES: Final = 5
 
@@ -92,6 +92,15 @@ class Journal:
         self.times.append(now)
         self.codes.append(code)
 
+    def row_began(self) -> int:
+        """Return when the row that runs began; to be called by the thread that writes."""
+        # From the end: what another thread takes meanwhile is complete rows at the beginning.
+        codes = self.codes
+        at = 1
+        while codes[-at] > ROW:
+            at += 1
+        return self.times[-at]
+
     def cut(self, events: int, batches: int) -> list[list[Timing]]:
         """Remove the first so many events and what dataloaders did for the first so many batches, and return that.
 
@@ -133,6 +142,11 @@ class TimedContext:
         self._exit = self._enter | EXIT
         self._time = journal.times.append
         self._code = journal.codes.append
+
+    @property
+    def code(self) -> int:
+        """Its code in the journal."""
+        return self._enter
 
     def __enter__(self) -> None:
         self._time(perf_counter_ns())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +14,10 @@ import psutil
 from opentelemetry.trace import Span, SpanContext
 
 from ocr_otel import semconv
-from ocr_otel.recording import sampling
-from ocr_otel.recording.rows import DURATION
-from ocr_otel.recording.summaries import LoopSummary, Totals
+from ocr_otel.recording import journal, sampling
+from ocr_otel.recording.journal import Timing
+from ocr_otel.recording.rows import DURATION, PARTS
+from ocr_otel.recording.summaries import Interruptions, LoopSummary, Making, Totals
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.settings import Settings
 
@@ -51,6 +54,7 @@ class Loop:
         self.own_span = own_span
         self.number = number
         self.budget = settings.batch_spans
+        self.total_batches = total_batches
         self.unknown_length = math.isinf(total_batches)
         self.every = sampling.stride(total_batches, self.budget)
         self.detector = detector
@@ -61,9 +65,13 @@ class Loop:
         self.left = (False, -1, True)
         self.next_progress: float = next_progress if stage is Stage.TRAIN else math.inf
         self.nested_ns = 0
+        self.nested = 0
         self.checkpoint_ns = 0
+        self.checkpoints = 0
         self.callbacks_between_ns = 0
         self.token: Any = None
+        self._first_wait_ns = 0
+        self._making = (0, 0, 0, 0)
         self._totals = Totals()
         self._since_progress = Totals()
         self._slow_at_progress = detector.found
@@ -89,9 +97,22 @@ class Loop:
     def add(self, rows: npt.NDArray[np.int64], phases: dict[Phase, npt.NDArray[np.int64]]) -> None:
         """Add drained rows."""
         self.detector.add(rows[:, DURATION])
+        if not self._totals.batches:
+            self._first_wait_ns = int(rows[0, PARTS + journal.FETCH])
         self._totals.add(rows, phases)
         if not math.isinf(self.next_progress):
             self._since_progress.add(rows, phases)
+
+    def made(self, groups: Sequence[Sequence[Timing]]) -> None:
+        """Add what dataloaders did for so many of its batches."""
+        _, _, start, collate, end, _, _, _, cpu = zip(*(timing for group in groups for timing in group), strict=True)
+        batches, dataset, dataset_cpu, collating = self._making
+        self._making = (
+            batches + len(groups),
+            dataset + sum(collate) - sum(start),
+            dataset_cpu + sum(cpu),
+            collating + sum(end) - sum(collate),
+        )
 
     def keep(self, duration: int, context: SpanContext) -> None:
         """Remember a kept batch among the slowest."""
@@ -106,17 +127,33 @@ class Loop:
         self._kept.sort(key=lambda item: -item[0])
         return [context for _, context in self._kept[:SLOWEST_LINKED] if context.trace_flags.sampled]
 
-    def summary(self, now: int, slowest: tuple[str, int], skipped_steps: int) -> LoopSummary:
+    def summary(
+        self,
+        now: int,
+        slowest: tuple[str, int],
+        skipped_steps: int,
+        interruptions: Interruptions,
+    ) -> LoopSummary:
         """Return what the loop adds up to.
 
         Args:
             now: Its end.
             slowest: Name and nanoseconds of the callback or module hook that took most time.
             skipped_steps: Optimiser steps that a gradient scaler skipped in it.
+            interruptions: What held the training up beside its batches.
         """
         name, took = slowest
-        return _summary(
+        summary = _summary(
             self, self._totals, now - self.start, self.detector.found - self._slow_before, name, took, skipped_steps
+        )
+        batches, dataset, dataset_cpu, collate = self._making
+        return replace(
+            summary,
+            making=Making(batches, dataset / 1e9, dataset_cpu / 1e9, collate / 1e9),
+            interruptions=interruptions,
+            first_wait=self._first_wait_ns / 1e9,
+            validations=self.nested,
+            checkpoints=self.checkpoints,
         )
 
     def progress_summary(self, now: int, begun: int) -> LoopSummary:
@@ -178,8 +215,38 @@ def loop_attributes(summary: LoopSummary) -> dict[str, Any]:
         attributes[semconv.CALLBACKS_BETWEEN] = summary.callbacks_between
     if summary.skipped_steps:
         attributes[semconv.AMP_SKIPPED] = summary.skipped_steps
+    if summary.stage is Stage.TRAIN:
+        attributes |= evidence_attributes(summary)
     attributes |= _device_memory()
     return attributes
+
+
+def evidence_attributes(summary: LoopSummary) -> dict[str, Any]:
+    """Return the attributes of an epoch that its verdict rests on beside the phases."""
+    making, interruptions = summary.making, summary.interruptions
+    attributes: dict[str, Any] = {}
+    if making.batches:
+        attributes = {
+            semconv.MADE_BATCHES: making.batches,
+            semconv.DATASET_SECONDS: making.dataset,
+            semconv.DATASET_CPU_SECONDS: making.dataset_cpu,
+            semconv.COLLATE_SECONDS: making.collate,
+        }
+    found = {
+        semconv.LOADER_START_SECONDS: interruptions.starting,
+        semconv.FIRST_WAIT_SECONDS: summary.first_wait,
+        semconv.COLLECTING_SECONDS: interruptions.collecting,
+        semconv.FULL_COLLECTIONS: interruptions.collections,
+        semconv.COMPILING_SECONDS: interruptions.compiling,
+        semconv.RECOMPILING_SECONDS: interruptions.recompiling,
+        semconv.RECOMPILATIONS: interruptions.recompilations,
+        semconv.PROFILING_SECONDS: interruptions.profiling,
+        semconv.CPU_DELAY_SECONDS: interruptions.cpu_delay,
+        semconv.MAIN_THREAD_CPU_SECONDS: interruptions.main_cpu,
+        semconv.VALIDATIONS: summary.validations,
+        semconv.CHECKPOINTS: summary.checkpoints,
+    }
+    return attributes | {name: value for name, value in found.items() if value}
 
 
 def _device_memory() -> dict[str, int]:

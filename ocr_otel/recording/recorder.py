@@ -19,11 +19,12 @@ from ocr_otel.recording.checkpoints import Checkpoints
 from ocr_otel.recording.drain import Drain
 from ocr_otel.recording.entries import entry_attributes, entry_summary
 from ocr_otel.recording.instruments import Instruments
+from ocr_otel.recording.judgement import Judge, Judgement
 from ocr_otel.recording.loop import Loop, loop_attributes
 from ocr_otel.recording.run_trace import RunTrace
-from ocr_otel.recording.summaries import EntrySummary, LoopSummary
+from ocr_otel.recording.summaries import EntrySummary, Interruptions, LoopSummary
 from ocr_otel.recording.surroundings import Around, Surroundings
-from ocr_otel.semconv import Outcome, Stage
+from ocr_otel.semconv import Outcome, ProfileMode, Stage
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry import Session
 from ocr_otel.telemetry.failures import report
@@ -31,9 +32,7 @@ from ocr_otel.telemetry.failures import report
 PROGRESS_NS: Final = 600_000_000_000
 """An epoch longer than ten minutes is reported in parts of ten minutes."""
 
-Judge = Callable[[tuple[LoopSummary, ...], float], Mapping[str, Any]]
-"""Gives the attributes of a verdict on epochs and their wall time; handed in, because diagnosis is not known here."""
-
+NO_INTERRUPTIONS: Final = Interruptions()
 _SPAN_BY_STAGE: Final = {Stage.VALIDATE: semconv.VALIDATION, Stage.SANITY_CHECK: semconv.SANITY_CHECK}
 
 
@@ -50,12 +49,18 @@ class Recorder:
         busy: Whether an entry is being recorded.
         checkpoints: The checkpoints of the entry.
         worker_ids: Ids of the dataloader workers that were started, by pid.
+        profiler_ns: How long the training stood still for windows of the profiler, nanoseconds.
+        entry: The entry that runs, or ran last.
+        known: What is known of the entry's configuration, as attributes.
     """
 
     def __init__(self, session: Session, settings: Settings, progress_ns: int = PROGRESS_NS) -> None:
         self.session = session
         self.busy = False
         self.worker_ids: dict[int, int] = {}
+        self.profiler_ns = 0
+        self.entry = ""
+        self.known: dict[str, Any] = {}
         self._around = Around(None, self.failed_beside)
         self._said: set[str] = set()
         self._settings = settings
@@ -85,14 +90,15 @@ class Recorder:
             configuration: Attributes of `<entry>.start`.
             stages: Stages that it may have.
             global_step: Returns the optimiser steps so far.
-            judge: Gives the verdict's attributes.
+            judge: Gives the verdict.
             surroundings: Say what devices, processes and I/O were doing meanwhile; None where nothing is read.
         """
         self.busy = True
         self._around = Around(surroundings, self.failed_beside)
         self._entries += 1
-        self._entry = entry
+        self.entry = entry
         self._judge = judge
+        self.known = dict(configuration)
         self._global_step = global_step
         self._outer: list[Loop] = []
         self._done: list[LoopSummary] = []
@@ -125,20 +131,29 @@ class Recorder:
         summary = self._summary(outcome, end, mfu)
         for cause, number in self.session.spans_lost().items():
             self._run.root.add_event(semconv.LOST_EVENT, {semconv.CAUSE: cause, semconv.LOST_SPANS: number})
-        self._run.end(self._unix(end), self._attributes(summary), error, outcome is not Outcome.COMPLETED)
+        judged = self._judged_entry(summary, end)
+        attributes = entry_attributes(summary, judged.attributes) | dict(self._around.of_entry())
+        self._run.end(self._unix(end), attributes, error, outcome is not Outcome.COMPLETED)
         detach(self._token)
         self.instruments.end_entry(outcome)
         self.session.flush()
         self.busy = False
-        return replace(summary, spans_lost=sum(self.session.spans_lost().values()))
+        return replace(summary, spans_lost=sum(self.session.spans_lost().values()), causes=judged.causes)
 
     def describe(self, configuration: Mapping[str, Any]) -> None:
         """Add what is known of the configuration only when the entry has begun to its span."""
+        self.known |= configuration
         self._run.root.set_attributes(configuration)
 
     def event(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Put an event of now on the entry's span."""
         self._run.root.add_event(name, attributes, self._unix(perf_counter_ns()))
+
+    def begin_profile(self, mode: ProfileMode, loop: Loop) -> Span:
+        """Begin and count the span of a window of the profiler that opens in a loop."""
+        self.instruments.profiled(mode)
+        attributes = {semconv.STAGE: str(loop.stage), semconv.EPOCH: loop.epoch, semconv.PROFILE_MODE: str(mode)}
+        return self._run.begin(semconv.PROFILE, self._unix(perf_counter_ns()), attributes, loop.span)
 
     def failed_beside(self, cause: str, error: Exception) -> None:
         """Log once and count what failed of what the training does not wait for."""
@@ -154,7 +169,7 @@ class Recorder:
 
     def _summary(self, outcome: Outcome, end: int, mfu: float | None) -> EntrySummary:
         return entry_summary(
-            entry=self._entry,
+            entry=self.entry,
             outcome=outcome,
             start=self._start,
             end=end,
@@ -166,9 +181,20 @@ class Recorder:
             directory=str(self.session.directory or ""),
         )
 
-    def _attributes(self, summary: EntrySummary) -> dict[str, Any]:
-        judged = self._judge(summary.epochs, summary.wall) if self._entry == semconv.FIT and summary.epochs else {}
-        return entry_attributes(summary, judged) | dict(self._around.of_entry())
+    def _judged_entry(self, summary: EntrySummary, end: int) -> Judgement:
+        if self.entry != semconv.FIT or not summary.epochs:
+            return Judgement()
+        samples = sum(epoch.samples for epoch in summary.epochs)
+        around = self._around.of_loop(self._start, end, samples)
+        return self._judged(self._run.root, summary.epochs, summary.wall, around, end)
+
+    def _judged(
+        self, span: Span, epochs: tuple[LoopSummary, ...], wall: float, around: Mapping[str, Any], now: int
+    ) -> Judgement:
+        judgement = self._judge(epochs, wall, self.known | dict(around))
+        for cause in judgement.causes:
+            span.add_event(semconv.BOTTLENECK_EVENT, cause, self._unix(now))
+        return judgement
 
     # --- epochs and validations ---------------------------------------------------------------------------------------
 
@@ -196,7 +222,7 @@ class Recorder:
             # Lightning makes the loaders' iterators, and starts their workers, before it calls the first hook.
             now = self.path.interrupted_at
         self._loops += 1
-        own_span = self._entry == semconv.FIT
+        own_span = self.entry == semconv.FIT
         loop = Loop(
             stage=stage,
             epoch=epoch,
@@ -225,13 +251,20 @@ class Recorder:
         parent = self.path.loop.span if self.path.loop is not None else None
         return self._run.begin(_SPAN_BY_STAGE[stage], self._unix(now), attributes, parent)
 
-    def end_loop(self, logged: Mapping[str, float], failed: bool = False, skipped_steps: int = 0) -> LoopSummary | None:
+    def end_loop(
+        self,
+        logged: Mapping[str, float],
+        failed: bool = False,
+        skipped_steps: int = 0,
+        interruptions: Interruptions = NO_INTERRUPTIONS,
+    ) -> LoopSummary | None:
         """End the innermost loop.
 
         Args:
             logged: What the module logged in it.
             failed: Whether an exception ended it.
             skipped_steps: Optimiser steps that a gradient scaler skipped in it.
+            interruptions: What held the training up beside its batches.
 
         Returns:
             What it added up to; None where there is no loop.
@@ -245,11 +278,12 @@ class Recorder:
         self._drain.catch_up()
         outer = self._outer.pop() if self._outer else None
         self.path.return_to_loop(outer)
-        summary = loop.summary(now, self._drain.callbacks.slowest(), skipped_steps)
+        summary = loop.summary(now, self._drain.callbacks.slowest(), skipped_steps, interruptions)
         if loop.stage is Stage.TRAIN:
             self._drain.callbacks.forget()
         if outer is not None:
             outer.nested_ns += now - loop.start
+            outer.nested += 1
         self._done.append(summary)
         self.instruments.loop_done(loop.stage, summary.wall)
         self.instruments.log(logged)
@@ -262,10 +296,11 @@ class Recorder:
         attributes = loop_attributes(summary)
         attributes |= {semconv.LOGGED_PREFIX + name: value for name, value in logged.items()}
         attributes[semconv.GLOBAL_STEP] = self.instruments.global_step = self._global_step()
+        around = self._around.of_loop(loop.start, now, summary.samples)
         if loop.stage is Stage.TRAIN:
-            attributes |= self._judge((summary,), summary.wall)
+            attributes |= self._judged(loop.span, (summary,), summary.wall, around, now).attributes
             self._around.epoch_ended(loop.epoch, attributes[semconv.MEMORY_RSS])
-        attributes |= self._around.of_loop(loop.start, now, summary.samples)
+        attributes |= around
         loop.span.set_attributes(attributes)
         for context in loop.slowest():
             loop.span.add_link(context)
@@ -289,6 +324,7 @@ class Recorder:
             "hooks": self._hook_cost,
             "background": self._background.cpu_ns,
             "resources": self._around.cpu_ns(),
+            "profiler": self.profiler_ns,
         }
 
     def _unix(self, monotonic: int) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,52 @@ def phase_nanoseconds(rows: npt.NDArray[np.int64]) -> dict[Phase, npt.NDArray[np
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """What dataloaders did for the batches of a loop, as far as it was timed, added up over their workers.
+
+    Attributes:
+        batches: Batches whose making was timed.
+        dataset: Seconds in the dataset.
+        dataset_cpu: CPU time of that.
+        collate: Seconds in `collate_fn`.
+    """
+
+    batches: int = 0
+    dataset: float = 0.0
+    dataset_cpu: float = 0.0
+    collate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interruptions:
+    """What held the training up in an epoch and is no phase of a batch. Times are seconds.
+
+    All but `starting` and `profiling` may lie in any phase, and in validation.
+
+    Attributes:
+        starting: Time of making the dataloader's iterator and starting its workers.
+        collecting: Time in Python's garbage collector.
+        collections: Full collections.
+        compiling: Time in `torch.compile` compiling.
+        recompiling: Part of that for code that had been compiled before.
+        recompilations: How often that was.
+        profiling: Time in which it stood still for the profiler's windows.
+        cpu_delay: Time in which the training could run and had no CPU.
+        main_cpu: CPU time of the training's thread; 0 where unknown.
+    """
+
+    starting: float = 0.0
+    collecting: float = 0.0
+    collections: int = 0
+    compiling: float = 0.0
+    recompiling: float = 0.0
+    recompilations: int = 0
+    profiling: float = 0.0
+    cpu_delay: float = 0.0
+    main_cpu: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoopSummary:
     """An epoch, a validation, or the part of an epoch since its last progress span. Times are seconds.
 
@@ -56,6 +103,11 @@ class LoopSummary:
         slowest_callback: Callback or module hook that took most time; empty when there is none.
         slowest_callback_seconds: Its time.
         skipped_steps: Optimiser steps that a gradient scaler skipped.
+        making: What dataloaders did for its batches.
+        interruptions: What held the training up beside its batches.
+        first_wait: Wait for its first batch, part of the phase `fetch`.
+        validations: Validations inside.
+        checkpoints: Checkpoints written inside.
     """
 
     stage: Stage
@@ -75,6 +127,11 @@ class LoopSummary:
     slowest_callback: str = ""
     slowest_callback_seconds: float = 0.0
     skipped_steps: int = 0
+    making: Making = field(default_factory=Making)
+    interruptions: Interruptions = field(default_factory=Interruptions)
+    first_wait: float = 0.0
+    validations: int = 0
+    checkpoints: int = 0
 
     @property
     def in_batches(self) -> float:
@@ -98,6 +155,7 @@ class EntrySummary:
         spans_lost: Spans made and not delivered.
         destination: Where telemetry went.
         directory: The run directory, empty when there is none.
+        causes: Attributes of the verdict's causes, by rank; empty without a verdict.
     """
 
     entry: str
@@ -111,6 +169,7 @@ class EntrySummary:
     spans_lost: int
     destination: str
     directory: str
+    causes: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)

@@ -5,7 +5,15 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
 
 - `format`, `run_id`, `service`, `began` (Unix seconds), `entry`, `outcome`, `exception`, `wall`, `batches`, `samples`,
   `slow_batches`, `skipped_steps`, `batch_p50`, `batch_p95`, `goodput`, `time_to_first_batch`, `mfu`
-- `verdict`: null, or `kind`, `share`, `summary`, `advice`
+- `verdict`: null, or `kind`, `share`, `summary`, `advice`, `confidence` (`high`, `medium` or `low`), `speedup` (how
+  many times as fast it would be without it: an upper bound), `evidence` (a list of `name`, `value`, `source`)
+- `causes`: what limits the training, by rank, each with the keys of `verdict`, which is the first of them; `basis`:
+  what they rest on, in words
+- `windows_in_all`; `windows`: the profiler's, a list of `mode`, `stage`, `epoch` and `first_batch` (-1 where unknown),
+  `batches`, `rank`, `start`, `seconds`, `overhead` (time that the training stood still), `slowdown` (of its batches, 1
+  is none), `file`, `file_size`, `present` (whether the trace file is still there), `failed` (why it has no trace, or no
+  reading of it), `traces` (of its batches, those that were kept), `causes`, `notes`, and `tables`: a list of `title`,
+  `columns` (a list of `name`, `meaning`, `unit`) and `rows` (text as people read it)
 - `budget`: seconds by part of the wall time, all parts of `PARTS`; they add up to `wall`, of a run without an end to
   the time up to which its parts are known
 - `epochs`: a list of `epoch`, `start`, `wall`, `budget`, `samples`, `throughput`, `data_wait`, `p50`, `p95`, `p99`,
@@ -32,12 +40,13 @@ import json
 from dataclasses import asdict
 from typing import Any, Final
 
-from ocr_otel.diagnosis import TimeBudget
+from ocr_otel.diagnosis import Diagnosis, TimeBudget
 from ocr_otel.report.build import build
 from ocr_otel.report.card import parts_of
 from ocr_otel.report.data import BatchRow, EpochRow
 from ocr_otel.report.drawn import PARTS
 from ocr_otel.report.readings import Line, Resources
+from ocr_otel.report.windows import WindowRow
 from ocr_otel.runs import Run
 
 FORMAT: Final = 1
@@ -46,7 +55,7 @@ FORMAT: Final = 1
 def render(run: Run) -> str:
     """Return a JSON object with the keys above."""
     data = build(run)
-    verdict = data.verdict
+    causes = _causes(data.diagnosis)
     found: dict[str, Any] = {
         "format": FORMAT,
         "run_id": data.run_id,
@@ -65,12 +74,16 @@ def render(run: Run) -> str:
         "goodput": data.goodput,
         "time_to_first_batch": data.time_to_first_batch,
         "mfu": data.mfu,
-        "verdict": None if verdict is None else asdict(verdict),
+        "verdict": causes[0] if causes else None,
+        "causes": causes,
+        "basis": data.diagnosis.basis if data.diagnosis is not None else "",
         "budget": _budget(data.budget),
         "epochs": [_epoch(row) for row in data.epochs],
         "kept_in_all": data.kept_in_all,
         "kept": [_batch(row) for row in data.kept],
         "workers": [asdict(row) for row in data.workers],
+        "windows_in_all": data.windows_in_all,
+        "windows": [_window(row) for row in data.windows],
         "ranks": [asdict(row) for row in data.ranks],
         "logged": data.logged,
         "configuration": data.configuration,
@@ -84,6 +97,19 @@ def render(run: Run) -> str:
         "left_out": data.left_out,
     }
     return json.dumps(found, indent=2, allow_nan=False)
+
+
+def _causes(diagnosis: Diagnosis | None) -> list[dict[str, Any]]:
+    return [{**asdict(each), "speedup": each.speedup} for each in diagnosis.causes] if diagnosis is not None else []
+
+
+def _window(row: WindowRow) -> dict[str, Any]:
+    plain = {name: getattr(row, name) for name in WindowRow.__slots__ if name not in ("diagnosis", "tables", "line")}
+    tables = [
+        {"title": table.title, "columns": [asdict(column) for column in table.columns], "rows": table.rows}
+        for table in row.tables
+    ]
+    return plain | {"causes": _causes(row.diagnosis), "tables": tables}
 
 
 def _budget(budget: TimeBudget) -> dict[str, float]:

@@ -27,6 +27,23 @@ def of_epoch(epoch: Epoch) -> TimeBudget:
             batches=int(span.number(semconv.BATCHES)),
             slowest_callback=span.text(semconv.SLOWEST_CALLBACK),
             slowest_callback_seconds=span.number(semconv.SLOWEST_CALLBACK_SECONDS),
+            made=int(span.number(semconv.MADE_BATCHES)),
+            dataset=span.number(semconv.DATASET_SECONDS),
+            dataset_cpu=span.number(semconv.DATASET_CPU_SECONDS),
+            collate=span.number(semconv.COLLATE_SECONDS),
+            starting=span.number(semconv.LOADER_START_SECONDS),
+            starts=int(semconv.LOADER_START_SECONDS in span.attributes),
+            first_wait=span.number(semconv.FIRST_WAIT_SECONDS),
+            collecting=span.number(semconv.COLLECTING_SECONDS),
+            collections=int(span.number(semconv.FULL_COLLECTIONS)),
+            compiling=span.number(semconv.COMPILING_SECONDS),
+            recompiling=span.number(semconv.RECOMPILING_SECONDS),
+            recompilations=int(span.number(semconv.RECOMPILATIONS)),
+            profiling=span.number(semconv.PROFILING_SECONDS),
+            cpu_delay=span.number(semconv.CPU_DELAY_SECONDS),
+            main_cpu=span.number(semconv.MAIN_THREAD_CPU_SECONDS),
+            validations=len(epoch.validations),
+            checkpoints=len(epoch.checkpoints),
         )
     )
 

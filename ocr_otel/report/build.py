@@ -6,12 +6,11 @@ import math
 from typing import Any, Final
 
 from ocr_otel import semconv
-from ocr_otel.diagnosis import Verdict, diagnose
-from ocr_otel.report import batches, budgets
+from ocr_otel.report import batches, budgets, causes, windows
 from ocr_otel.report.data import EntryRow, EpochRow, Lane, Points, ReportData
 from ocr_otel.report.resources import of_epoch, resources
 from ocr_otel.runs import Entry, Epoch, Run, SpanRecord
-from ocr_otel.semconv import Bottleneck, Stage
+from ocr_otel.semconv import Stage
 
 UNFINISHED: Final = "running or killed"
 """Outcome of an entry without a root span: from its files alone, nobody can tell which."""
@@ -30,6 +29,8 @@ def build(run: Run) -> ReportData:
     epochs = [_epoch_row(epoch, began) for epoch in (entry.epochs if entry else [])]
     budget = budgets.of_entry(run, entry, [epoch.budget for epoch in epochs], wall)
     longest = max(epochs, key=lambda epoch: epoch.budget.batches, default=None)
+    found = (causes.of_span(root) if root else None) or causes.of_budget(budget, _known(entry))
+    profiled = windows.rows(run.windows, run.batches, began)
     several = batches.ranks(run.batches) if run.ranks > 1 else []
     return ReportData(
         run_id=run.run_id,
@@ -40,7 +41,7 @@ def build(run: Run) -> ReportData:
         exception=root.exception if root else "",
         wall=wall,
         span=max(0.0, (ended - began) / 1e9),
-        verdict=_recorded(root) or diagnose(budget),
+        diagnosis=found,
         budget=budget,
         batches=int(root.number(semconv.BATCHES)) if root else budget.batches,
         samples=int(root.number(semconv.SAMPLES)) if root else _samples(run, epochs),
@@ -58,6 +59,9 @@ def build(run: Run) -> ReportData:
         dots=batches.dots(run.batches, began),
         kept_in_all=len({batch.span.trace_id for batch in run.batches}),
         workers=batches.workers(run.batches),
+        windows=profiled,
+        windows_in_all=len(run.windows),
+        telling=windows.telling(profiled, found.verdict if found else None),
         throughput=_throughput(run, began),
         logged=_logged(run, entry, began),
         configuration=_configuration(entry),
@@ -92,21 +96,6 @@ def _ended(run: Run, began: int) -> int:
     ends += [batch.span.end for batch in run.batches]
     ends += [point.time for point in run.points if not point.rank][-1:]
     return max(ends, default=began)
-
-
-def _recorded(root: SpanRecord | None) -> Verdict | None:
-    if root is None:
-        return None
-    try:
-        kind = Bottleneck(root.text(semconv.BOTTLENECK_KIND))
-    except ValueError:
-        return None
-    return Verdict(
-        kind,
-        root.number(semconv.BOTTLENECK_SHARE),
-        root.text(semconv.BOTTLENECK_SUMMARY),
-        root.text(semconv.BOTTLENECK_ADVICE),
-    )
 
 
 def _epoch_row(epoch: Epoch, began: int) -> EpochRow:
@@ -154,6 +143,9 @@ def _lanes(run: Run, began: int, ended: int) -> list[Lane]:
             lanes.append(_lane("validation", span.name.replace("_", " "), span, began))
         elif span.name in (semconv.CHECKPOINT_SAVE, semconv.CHECKPOINT_LOAD):
             lanes.append(_lane("checkpoints", _checkpoint(span), span, began))
+    for window in run.windows:
+        if not window.rank:
+            lanes.append(_lane("profiler", f"{window.span.text(semconv.PROFILE_MODE)} window", window.span, began))
     return lanes
 
 
@@ -209,6 +201,14 @@ def _changes(points: Points) -> Points:
 def _thinned(points: Points) -> Points:
     step = max(1, math.ceil(len(points) / MAX_LOGGED_POINTS))
     return points[::-step][::-1]
+
+
+def _known(entry: Entry | None) -> dict[str, Any]:
+    """Return what a verdict may rest on beside the budget: the configuration, and what the last epoch was like."""
+    if entry is None:
+        return {}
+    latest = entry.epochs[-1].span.attributes if entry.epochs else {}
+    return entry.configuration | latest | (entry.root.attributes if entry.root is not None else {})
 
 
 def _configuration(entry: Entry | None) -> dict[str, str]:

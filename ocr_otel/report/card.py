@@ -18,13 +18,18 @@ MAX_LINES: Final = 12
 MAX_ROWS: Final = 5
 """Rows of the time tree; smaller parts are added up in its last."""
 MIN_ROWS: Final = 2
+MAX_VERDICT: Final = 5
+"""Lines of the verdict, why, and what to try."""
 MAX_WRAPPED: Final = 2
 """Lines of one sentence; the report and the span have the rest."""
+WHY: Final = "Why"
+MIN_SPEEDUP: Final = 1.005
+"""Below that the number would read "1.00 times"."""
 INDENT: Final = 11
 """Columns of a line's title, under which its text goes on."""
 WIDEST: Final = 110
 """Columns beyond which a sentence is hard to read, however wide the terminal."""
-_ASCII: Final = str.maketrans({"█": "#", "├": "|", "└": "`", "─": "-", "←": "<", "…": "~"})
+_ASCII: Final = str.maketrans({"█": "#", "├": "|", "└": "`", "─": "-", "←": "<", "…": "~", "µ": "u"})
 
 _CAUSE: Final = {
     Bottleneck.DATA: ("fetch",),
@@ -35,6 +40,16 @@ _CAUSE: Final = {
     Bottleneck.VALIDATION: ("validation",),
     Bottleneck.COMPUTE: ("forward", "backward"),
 }
+"""The parts of the wall time that a verdict is about as a whole."""
+_PLACE: Final = {
+    Bottleneck.LAUNCH: ("forward", "backward"),
+    Bottleneck.MEMORY_BANDWIDTH: ("forward", "backward"),
+    Bottleneck.SYNCHRONIZATION: ("forward", "backward"),
+    Bottleneck.COMPILE: ("forward", "backward"),
+    Bottleneck.COMMUNICATION: ("backward",),
+}
+"""The parts in which the time of a verdict lies beside other time."""
+THE_CAUSE: Final = "the cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +92,9 @@ class CardFacts:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people read it: `1.2 ms`, `4.5 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Write a time as people read it: `12 µs`, `1.2 ms`, `4.5 s`, `3 min 20 s`, `2 h 05 min`."""
+    if 0 < seconds < 0.0000995:
+        return f"{seconds * 1e6:.3g} µs"
     # The borders lie where the rounding below would reach the next unit: 0.9996 s is "1 s", not "1e+03 ms".
     if seconds < 0.9995:
         return f"{seconds * 1000:.3g} ms"
@@ -102,8 +119,21 @@ def parts_of(budget: TimeBudget) -> list[tuple[str, float]]:
 
 
 def cause_of(verdict: Verdict | None) -> tuple[str, ...]:
-    """Return the parts that a verdict is about."""
-    return _CAUSE.get(verdict.kind, ()) if verdict is not None else ()
+    """Return the parts that a verdict is about, or in which its time lies."""
+    return (_CAUSE | _PLACE).get(verdict.kind, ()) if verdict is not None else ()
+
+
+def mark_of(verdict: Verdict | None) -> str:
+    """Return what is written beside those parts."""
+    return "in here" if verdict is not None and verdict.kind in _PLACE else THE_CAUSE
+
+
+def bound_of(verdict: Verdict) -> str:
+    """Return how much it could bring, such as `at most 1.25 times as fast`; empty where that is nothing."""
+    factor = verdict.speedup
+    if verdict.kind in (Bottleneck.NONE, Bottleneck.COMPUTE) or factor < MIN_SPEEDUP:
+        return ""
+    return f"at most {factor:.{2 if factor < 2 else 1 if factor < 10 else 0}f} times as fast"
 
 
 def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, file: TextIO | None = None) -> None:
@@ -122,6 +152,9 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
     above, below = _sentences(verdict, facts)
     width = min(console.width, WIDEST) if console.is_terminal else None
     wrapped = [[_wrapped(title, text, width) for title, text, _ in part] for part in (above, below)]
+    if sum(map(len, wrapped[0])) > MAX_VERDICT:
+        # What was found and what to try count most; the report has all of the evidence.
+        wrapped[0] = [_wrapped(title, text, width, 1 if title == WHY else MAX_WRAPPED) for title, text, _ in above]
     taken = 1 + sum(len(lines) for part in wrapped for lines in part)
     colour = {"completed": "green", "interrupted": "yellow"}.get(facts.outcome, "red")
     counts = ", ".join(
@@ -132,7 +165,7 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
     _line(console, Text.assemble(("ocr_otel ", "bold"), f"{printable(facts.entry)} ", outcome, end))
     for (_, _, style), lines in zip(above, wrapped[0], strict=True):
         _titled(console, lines, style)
-    _tree(console, budget, cause_of(verdict), max(MIN_ROWS, min(MAX_ROWS, MAX_LINES - taken)), width)
+    _tree(console, budget, verdict, max(MIN_ROWS, min(MAX_ROWS, MAX_LINES - taken)), width)
     for (_, _, style), lines in zip(below, wrapped[1], strict=True):
         _titled(console, lines, style)
 
@@ -146,6 +179,8 @@ def _sentences(verdict: Verdict | None, facts: CardFacts) -> tuple[Sentences, Se
     if verdict is not None:
         limited = verdict.kind not in (Bottleneck.NONE, Bottleneck.COMPUTE)
         above.append(("Verdict", verdict.summary, "bold yellow" if limited else ""))
+        if why := _why(verdict):
+            above.append((WHY, why, ""))
         if verdict.advice:
             above.append(("Try", verdict.advice, ""))
     below: Sentences = []
@@ -160,7 +195,14 @@ def _sentences(verdict: Verdict | None, facts: CardFacts) -> tuple[Sentences, Se
     return above, below
 
 
-def _wrapped(title: str, text: str, width: int | None) -> list[str]:
+def _why(verdict: Verdict) -> str:
+    parts = [f"{each.name}: {each.value}".removeprefix(": ") for each in verdict.evidence[:1]]
+    if bound := bound_of(verdict):
+        parts.append(f"{bound} without it")
+    return "; ".join(parts)
+
+
+def _wrapped(title: str, text: str, width: int | None, most: int = MAX_WRAPPED) -> list[str]:
     start = f"  {title}".ljust(INDENT)
     text = printable(text)
     # A command is copied as a whole: it is never broken into lines.
@@ -168,7 +210,7 @@ def _wrapped(title: str, text: str, width: int | None) -> list[str]:
         return [start + text]
     return textwrap.wrap(
         text, width, initial_indent=start, subsequent_indent=" " * INDENT, break_on_hyphens=False,
-        max_lines=MAX_WRAPPED, placeholder=" …",
+        max_lines=most, placeholder=" …",
     ) or [start]  # fmt: skip
 
 
@@ -179,8 +221,10 @@ def _titled(console: Console, lines: list[str], style: str) -> None:
         _line(console, Text.assemble((line[:INDENT], "bold" if index == 0 else ""), (line[INDENT:], style)))
 
 
-def _tree(console: Console, budget: TimeBudget, cause: tuple[str, ...], rows: int, width: int | None) -> None:
+def _tree(console: Console, budget: TimeBudget, verdict: Verdict | None, rows: int, width: int | None) -> None:
     from rich.text import Text
+
+    cause, mark = cause_of(verdict), mark_of(verdict)
 
     if not budget.batches or budget.wall <= 0:
         return
@@ -199,7 +243,7 @@ def _tree(console: Console, budget: TimeBudget, cause: tuple[str, ...], rows: in
             "  └─ " if index == len(shown) - 1 else "  ├─ ",
             ("█" * max(1, round(share * BAR_WIDTH)), "yellow" if marked else "cyan"),
             f" {share:4.0%} {duration(seconds)} {name}",
-            (" ← the cause" if marked else "", "bold yellow"),
+            (f" ← {mark}" if marked else "", "bold yellow"),
         )
         if width is not None:
             row.truncate(width, overflow="ellipsis")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ocr_otel.diagnosis import TimeBudget, Verdict
+from ocr_otel.diagnosis import Diagnosis, TimeBudget, Verdict
 from ocr_otel.report.readings import Fact, Resources
+from ocr_otel.report.windows import WindowRow
 
 Points = list[tuple[float, float]]
 """Values over the time of the run: pairs of seconds and value."""
@@ -131,7 +132,7 @@ class ReportData:
         exception: Type and message of what ended it.
         wall: How long it took, or has taken so far.
         span: Seconds from the first to the last of all entries.
-        verdict: What limits it: as recorded, else from the budget; None where it is too early for one.
+        diagnosis: What limits it: as recorded, else from the budget; None where it is too early for a verdict.
         budget: Where its wall time went.
         batches: Training batches (of another entry than `fit`, its batches).
         samples: Samples in them.
@@ -149,6 +150,9 @@ class ReportData:
         dots: Duration of all kept training batches, evenly thinned, over time.
         kept_in_all: Number of kept batches.
         workers: Dataloader workers.
+        windows: Windows of the profiler.
+        windows_in_all: Number of windows that there were.
+        telling: Index of the window that shows the verdict best; None without one.
         throughput: Samples a second over time, as exported.
         logged: What the module logged, over time.
         configuration: Configuration of the entry.
@@ -170,7 +174,7 @@ class ReportData:
     exception: str
     wall: float
     span: float
-    verdict: Verdict | None
+    diagnosis: Diagnosis | None
     budget: TimeBudget
     batches: int
     samples: int
@@ -188,6 +192,9 @@ class ReportData:
     dots: Points
     kept_in_all: int
     workers: list[WorkerRow]
+    windows: list[WindowRow]
+    windows_in_all: int
+    telling: int | None
     throughput: Points
     logged: dict[str, Points]
     configuration: dict[str, str]
@@ -199,3 +206,8 @@ class ReportData:
     errors: int
     damaged: list[str]
     left_out: int
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The first cause."""
+        return self.diagnosis.verdict if self.diagnosis is not None else None

@@ -31,14 +31,14 @@ def short_name(attribute: str, prefix: str) -> str:
 def facts(attributes: Mapping[str, Any], prefix: str) -> list[Fact]:
     """Return the attributes with a prefix, in the order in which they were recorded; a median beside what it is of."""
     found = {name: value for name, value in attributes.items() if name.startswith(prefix)}
-    written = []
+    rows = []
     for name, value in found.items():
         if value in (None, "", []) or name.removesuffix(_MEDIAN) in found.keys() - {name}:
             continue
         usual = found.get(name + _MEDIAN)
-        beside = f" (median {_written(name, usual)})" if usual is not None else ""
-        written.append(Fact(short_name(name, prefix), _written(name, value) + beside, _described(name).meaning))
-    return written
+        beside = f" (median {written(name, usual)})" if usual is not None else ""
+        rows.append(Fact(short_name(name, prefix), written(name, value) + beside, _described(name).meaning))
+    return rows
 
 
 def column(attribute: str, prefix: str) -> Column:
@@ -47,7 +47,8 @@ def column(attribute: str, prefix: str) -> Column:
     return Column(short_name(attribute, prefix), described.meaning, described.unit)
 
 
-def _written(name: str, value: Any) -> str:
+def written(name: str, value: Any) -> str:
+    """Return an attribute's value as people read it, with its unit."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):

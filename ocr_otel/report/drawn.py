@@ -7,6 +7,7 @@ from typing import Any, Final
 from ocr_otel.report.card import parts_of
 from ocr_otel.report.data import BatchRow, EpochRow, ReportData
 from ocr_otel.report.readings import Line, Resources
+from ocr_otel.report.window_line import WindowLine
 
 PARTS: Final = (
     "fetch",
@@ -36,6 +37,7 @@ def drawn(data: ReportData) -> dict[str, Any]:
         "resources": drawn_resources(data.resources),
         "dots": [[_short(x), _short(y)] for x, y in data.dots] if data.kept_in_all > len(data.kept) else [],
         "batches": [_batch(row) for row in data.kept],
+        "windows": {str(index): drawn_line(row.line) for index, row in enumerate(data.windows) if row.line is not None},
     }
 
 
@@ -77,6 +79,28 @@ def drawn_resources(found: Resources) -> dict[str, Any]:
             }
             for plot in found.plots
         ],
+    }
+
+
+def drawn_line(line: WindowLine) -> dict[str, Any]:
+    """Return what the script reads of a window's time line: names once, and bars that point to them."""
+    names = {
+        name: index for index, name in enumerate(dict.fromkeys(bar.name for lane in line.lanes for bar in lane.bars))
+    }
+    return {
+        "seconds": _short(line.seconds),
+        "names": list(names),
+        "lanes": [
+            {
+                "name": lane.name,
+                "meaning": lane.meaning,
+                "rows": lane.rows,
+                "busy": _short(lane.busy),
+                "bars": [[names[bar.name], _short(bar.start), _short(bar.seconds), bar.row] for bar in lane.bars],
+            }
+            for lane in line.lanes
+        ],
+        "gaps": [[_short(gap.start), _short(gap.seconds), gap.host] for gap in line.gaps],
     }
 
 

@@ -54,7 +54,7 @@ def resources(run: Run, began: int, entry: Entry | None) -> Resources:
         interval=float(np.median(np.diff(moments))) if len(moments) > 1 else 0.0,
         plots=[_thinned(plot, groups) for plot in plots if plot.lines],
         sentences=_sentences(run, found, plots),
-        out_of_memory=described.facts((ended and ended.out_of_memory) or {}, semconv.OOM_PREFIX),
+        out_of_memory=described.facts((ended and ended.event(semconv.OUT_OF_MEMORY)) or {}, semconv.OOM_PREFIX),
         growth=described.growth(ended.attributes) if ended else "",
         columns=_columns(entry),
     )

@@ -8,17 +8,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ocr_otel.diagnosis import Diagnosis
 from ocr_otel.report.build import build
-from ocr_otel.report.card import CardFacts, duration, printable, render_card
+from ocr_otel.report.card import CardFacts, bound_of, duration, printable, render_card
 from ocr_otel.report.data import ReportData
 from ocr_otel.report.quantities import quantity
 from ocr_otel.report.readings import Kind, Resources
+from ocr_otel.report.windows import WindowRow
 from ocr_otel.runs import Run
 
 PIPE_WIDTH: Final = 160
 """Columns where there is no terminal to ask."""
 MAX_EPOCHS: Final = 40
 """Epochs in the table; a terminal shows no more at once, and the HTML report has them all."""
+MAX_SHOWN: Final = 12
+"""Windows of the profiler in the table: the newest."""
 MAX_DAMAGED: Final = 10
 MAX_NAMED: Final = 6
 """Devices, processes or directions in the line of a reading; HTML and JSON have them all."""
@@ -52,12 +56,16 @@ def render(run: Run, file: TextIO) -> None:
         file,
     )
     console = Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
+    for line in _causes(data.diagnosis):
+        console.print(Text(printable(line)))
     if data.exception:
         console.print(Text(printable(f"Failed with {data.exception}"), "red"))
     if data.epochs:
         console.print(_epochs(data, console.width))
     if len(data.epochs) > MAX_EPOCHS:
         console.print(f"(the last {MAX_EPOCHS} of {len(data.epochs)} epochs)")
+    if data.windows:
+        console.print(_windows(data.windows))
     if data.resources.plots:
         console.print(_resources(data.resources))
     if data.resources.out_of_memory:
@@ -73,6 +81,38 @@ def render(run: Run, file: TextIO) -> None:
         console.print(Text(f"Damaged lines left out: {named}{more}", "yellow"))
     if data.left_out:
         console.print(Text(f"Damaged spans left out: {data.left_out}", "yellow"))
+
+
+def _causes(diagnosis: Diagnosis | None) -> list[str]:
+    """Return the evidence of the verdict, and what would come next."""
+    if diagnosis is None:
+        return []
+    lines = [f"Evidence: {each}" for each in diagnosis.verdict.evidence]
+    basis = f", from {diagnosis.basis}" if diagnosis.basis else ""
+    lines.append(f"Confidence: {diagnosis.verdict.confidence}{basis}")
+    for place, each in enumerate(diagnosis.causes[1:], start=2):
+        bound = bound_of(each)
+        lines.append(f"{place}. {each.summary}{f' Without it {bound}.' if bound else ''} {each.advice}".rstrip())
+    return lines
+
+
+def _windows(windows: list[WindowRow]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("profiler window", "open for", "stood still"):
+        table.add_column(
+            column, no_wrap=column != "profiler window", justify="right" if column != "profiler window" else "left"
+        )
+    table.add_column("verdict")
+    table.add_column("trace")
+    for row in windows[-MAX_SHOWN:]:
+        found = row.diagnosis.verdict if row.diagnosis is not None else None
+        verdict = f"{found.kind} {found.share:.0%}" if found is not None else row.failed
+        rank = f", rank {row.rank}" if row.rank else ""
+        overhead = duration(row.overhead) if row.overhead is not None else ""
+        file = f"profiles/{row.file}" if row.present else "removed" if row.file else ""
+        cells = (row.title + rank, duration(row.seconds), overhead, verdict, file)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
 
 
 def _resources(found: Resources) -> Table:

@@ -13,6 +13,24 @@ Value = Any
 """An attribute's value: str, bool, int, float, None, or a list or map of them."""
 
 
+def finite(value: Value, default: float = 0.0) -> float:
+    """Return an attribute's value as a number; the default where it is none, or one that no double holds."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return default
+    try:
+        return float(value) if math.isfinite(value) else default
+    except OverflowError:
+        return default
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """An event of a span: its name and its attributes."""
+
+    name: str
+    attributes: dict[str, Value]
+
+
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
     """One span.
@@ -28,7 +46,7 @@ class SpanRecord:
         links: Span ids that it links to.
         failed: Whether its status is an error.
         exception: Type and message of the exception on it, if there is one.
-        out_of_memory: Attributes of its event of memory that ran out, if there is one.
+        events: Its events, in the order in which they were recorded.
         children: Spans inside it.
     """
 
@@ -42,7 +60,7 @@ class SpanRecord:
     links: tuple[str, ...] = ()
     failed: bool = False
     exception: str = ""
-    out_of_memory: dict[str, Value] | None = None
+    events: tuple[SpanEvent, ...] = ()
     children: list[SpanRecord] = field(default_factory=list)
 
     @property
@@ -50,15 +68,13 @@ class SpanRecord:
         """Duration."""
         return max(0, self.end - self.start) / 1e9
 
+    def event(self, name: str) -> dict[str, Value] | None:
+        """Return the attributes of the first event with a name; None where there is none."""
+        return next((event.attributes for event in self.events if event.name == name), None)
+
     def number(self, name: str, default: float = 0.0) -> float:
         """Return a numeric attribute; the default where it is missing or no number."""
-        value = self.attributes.get(name, default)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            return default
-        try:
-            return float(value) if math.isfinite(value) else default
-        except OverflowError:
-            return default
+        return finite(self.attributes.get(name), default)
 
     def text(self, name: str) -> str:
         """Return a text attribute; empty where it is missing."""
@@ -108,6 +124,23 @@ class Batch:
     def slow(self) -> bool:
         """Whether it was kept for being slow."""
         return self.span.text(semconv.KEPT) == semconv.Kept.SLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of the profiler.
+
+    Attributes:
+        span: Its span; the events say what it showed.
+        rank: Whose it is.
+        epoch: Epoch that it was in; -1 where unknown.
+        directory: Where the files of its rank lie.
+    """
+
+    span: SpanRecord
+    rank: int
+    epoch: int
+    directory: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +195,7 @@ class Run:
         entries: Trainer entries of rank 0, in order of time.
         batches: Kept batches of all ranks, in order of time.
         others: Validations, checkpoints and progress spans of rank 0 that are not inside an epoch that has ended.
+        windows: Windows of the profiler of all ranks, in order of time.
         points: Metric points: all of rank 0, in order of time, and the last ones of the other ranks.
         damaged: Lines that could not be read, as `file:line`.
         left_out: Spans without the shape of one.
@@ -175,6 +209,7 @@ class Run:
     entries: list[Entry]
     batches: list[Batch]
     others: list[SpanRecord]
+    windows: list[Window]
     points: list[MetricPoint]
     damaged: list[str]
     left_out: int

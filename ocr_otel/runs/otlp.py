@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ocr_otel import semconv
-from ocr_otel.runs.model import MetricPoint, SpanRecord, Value
+from ocr_otel.runs.model import MetricPoint, SpanEvent, SpanRecord, Value
 
 _ERROR: Final = (2, "STATUS_CODE_ERROR")
 _MAX_NESTING: Final = 16
@@ -36,6 +36,7 @@ def span(raw: dict[str, Any], children: dict[str, list[SpanRecord]]) -> SpanReco
     try:
         span_id = str(raw["spanId"])
         status = raw.get("status")
+        events = tuple(SpanEvent(str(event.get("name", "")), attributes(event)) for event in _objects(raw, "events"))
         return SpanRecord(
             name=str(raw["name"]),
             trace_id=str(raw["traceId"]),
@@ -46,8 +47,8 @@ def span(raw: dict[str, Any], children: dict[str, list[SpanRecord]]) -> SpanReco
             attributes=attributes(raw),
             links=tuple(str(link.get("spanId", "")) for link in _objects(raw, "links")),
             failed=isinstance(status, dict) and status.get("code") in _ERROR,
-            exception=_exception(raw),
-            out_of_memory=_event(raw, semconv.OUT_OF_MEMORY),
+            exception=_exception(events),
+            events=events,
             children=children.setdefault(span_id, []),
         )
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -91,14 +92,10 @@ def _value(value: Any, depth: int) -> Value:
             return None
 
 
-def _exception(raw: dict[str, Any]) -> str:
-    found = _event(raw, semconv.EXCEPTION_EVENT) or {}
+def _exception(events: tuple[SpanEvent, ...]) -> str:
+    found = next((event.attributes for event in events if event.name == semconv.EXCEPTION_EVENT), {})
     parts = (found.get("exception.type"), found.get("exception.message"))
     return ": ".join(str(part) for part in parts if part)
-
-
-def _event(raw: dict[str, Any], name: str) -> dict[str, Value] | None:
-    return next((attributes(event) for event in _objects(raw, "events") if event.get("name") == name), None)
 
 
 def _objects(holder: Any, key: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from ocr_otel import semconv
 from ocr_otel.runs import otlp
 from ocr_otel.runs.lines import LineReader
 from ocr_otel.runs.locate import DESCRIPTION, METRICS, TRACES, WHAT_A_RUN_IS, RunError, check, rank_directories
-from ocr_otel.runs.model import Batch, Entry, Epoch, MetricPoint, Run, SpanRecord, Value
+from ocr_otel.runs.model import Batch, Entry, Epoch, MetricPoint, Run, SpanRecord, Value, Window
 
 FORMAT: Final = 1
 """Form of a run directory that is read here; a newer one is an error and not a guess."""
@@ -69,6 +69,8 @@ class RunReader:
         batches = [Batch(span, rank.number) for rank in ranks for span in rank.batches]
         batches.sort(key=lambda batch: batch.span.start)
         entries, others = _arrange(first.spans.values())
+        windows = [window for rank in ranks for window in rank.windows()]
+        windows.sort(key=lambda window: window.span.start)
         run_id = self._description.get("run_id")
         return Run(
             run_id=run_id if isinstance(run_id, str) and run_id else self._directory.resolve().name,
@@ -78,6 +80,7 @@ class RunReader:
             entries=entries,
             batches=batches,
             others=others,
+            windows=windows,
             points=[point for rank in ranks for point in rank.all_points()],
             damaged=[where for rank in ranks for where in rank.damaged(self._directory)],
             left_out=sum(rank.left_out for rank in ranks),
@@ -97,6 +100,8 @@ class _Rank:
         self.batches: list[SpanRecord] = []
         self.read_spans = 0
         self.left_out = 0
+        self._profiles: list[SpanRecord] = []
+        self._part = part
         self._children: dict[str, list[SpanRecord]] = {}
         self._traces, self._metrics = LineReader(part / TRACES), LineReader(part / METRICS)
         self._points: list[MetricPoint] = []
@@ -123,6 +128,8 @@ class _Rank:
             return
         self.read_spans += 1
         self.spans[span.span_id] = span
+        if span.name == semconv.PROFILE:
+            self._profiles.append(span)
         if span.parent_id:
             siblings = self._children.setdefault(span.parent_id, [])
             siblings.append(span)
@@ -141,6 +148,16 @@ class _Rank:
                 self._points.append(MetricPoint(point.name, point.time, shared, point.value, point.count, point.rank))
             else:
                 self._last[point.name, str(point.attributes)] = point
+
+    def windows(self) -> list[Window]:
+        """Return the profiler's windows; the epoch is that of the span they were in, where they do not say it."""
+        found = []
+        for span in self._profiles:
+            parent = self.spans.get(span.parent_id)
+            around = int(parent.number(semconv.EPOCH, -1)) if parent is not None else -1
+            epoch = int(span.number(semconv.EPOCH, around))
+            found.append(Window(span, self.number, epoch, str(self._part)))
+        return found
 
     def all_points(self) -> list[MetricPoint]:
         """Return the points in order of time."""

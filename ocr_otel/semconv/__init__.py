@@ -7,12 +7,15 @@ OpenTelemetry semantic convention defines (`exception.*`, `process.*`, `host.*`,
 
 # Each of these modules is a list of names, and all of them are public.
 from ocr_otel.semconv.attributes import *
+from ocr_otel.semconv.evidence import *
 from ocr_otel.semconv.foreign import *
 from ocr_otel.semconv.gpus import *
 from ocr_otel.semconv.hosts import *
 from ocr_otel.semconv.memory import *
 from ocr_otel.semconv.metrics import *
 from ocr_otel.semconv.names import *
+from ocr_otel.semconv.profile_events import *
+from ocr_otel.semconv.profiles import *
 from ocr_otel.semconv.prometheus import *
 from ocr_otel.semconv.spans import *
 from ocr_otel.semconv.surroundings import *

@@ -126,6 +126,31 @@ BOTTLENECK_SUMMARY: Final = attribute(
     "training.bottleneck.summary", "string", "The verdict in one sentence, with its number.", "With a verdict."
 )
 BOTTLENECK_ADVICE: Final = attribute("training.bottleneck.advice", "string", "What to try.", "With a verdict.")
+BOTTLENECK_SPEEDUP: Final = attribute(
+    "training.bottleneck.speedup",
+    "double",
+    "How many times faster it would be if all of the time at stake went away (Amdahl): an upper bound.",
+    "With a verdict other than `none` and `compute`.",
+    "1",
+)
+BOTTLENECK_CONFIDENCE: Final = attribute(
+    "training.bottleneck.confidence", "string", "`high`, `medium` or `low`.", "With a verdict."
+)
+BOTTLENECK_EVIDENCE: Final = attribute(
+    "training.bottleneck.evidence",
+    "string[]",
+    "The numbers behind it, each with its unit and where it came from.",
+    "With a verdict.",
+)
+BOTTLENECK_BASIS: Final = attribute(
+    "training.bottleneck.basis",
+    "string",
+    "What it rests on: phases and resources alone, or a window of the profiler too.",
+    "With a verdict.",
+)
+BOTTLENECK_RANK: Final = attribute(
+    "training.bottleneck.rank", "int", "1 for the verdict, 2 for what would be next.", "The event `bottleneck`."
+)
 OUTCOME: Final = attribute("training.outcome", "string", "How the entry ended.", "Entries.")
 TIME_TO_FIRST_BATCH: Final = attribute(
     "training.time_to_first_batch",

@@ -4,7 +4,7 @@ from ocr_otel.telemetry.children import ChildSpan
 from ocr_otel.telemetry.exporting import Destination, destination, load_exporter
 from ocr_otel.telemetry.histograms import DurationHistogram, ExemplarPoint
 from ocr_otel.telemetry.ids import PrivateRandomIds
-from ocr_otel.telemetry.session import RunIdentity, Session, new_run_id, session_for_process
+from ocr_otel.telemetry.session import RunIdentity, Session, new_run_id, rank_directory, session_for_process
 
 __all__ = [
     "ChildSpan",
@@ -17,5 +17,6 @@ __all__ = [
     "destination",
     "load_exporter",
     "new_run_id",
+    "rank_directory",
     "session_for_process",
 ]

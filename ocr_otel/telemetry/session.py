@@ -181,9 +181,7 @@ class Session:
         return False
 
     def _make_directory(self, runs_dir: Path, resource: Resource) -> Path | None:
-        directory = runs_dir / self.identity.run_id
-        if self.identity.world_size > 1:
-            directory /= f"rank-{self.identity.rank}"
+        directory = rank_directory(runs_dir, self.identity)
         try:
             directory.mkdir(parents=True, exist_ok=True)
             description = {
@@ -274,6 +272,12 @@ def session_for_process(settings: Settings, identity: Callable[[], RunIdentity])
             return None
         _current = Session(settings, identity(), target)
     return _current
+
+
+def rank_directory(runs_dir: Path, identity: RunIdentity) -> Path:
+    """Return where a rank's files lie: the run's directory, or a folder in it where there are several ranks."""
+    directory = runs_dir / identity.run_id
+    return directory / f"rank-{identity.rank}" if identity.world_size > 1 else directory
 
 
 def new_run_id() -> str:

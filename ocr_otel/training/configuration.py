@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+import torch
+
 from ocr_otel import semconv
+from ocr_otel.resources.host import limits
 
 _TRAINER: Final = (
     "max_epochs",
@@ -23,6 +26,8 @@ _TRAINER: Final = (
     "num_nodes",
     "world_size",
 )
+
+_FOREACH_DEVICES: Final = frozenset({"cuda", "xpu", "mtia", "privateuseone"})
 
 
 def describe_trainer(trainer: Any, module: Any) -> dict[str, Any]:
@@ -60,6 +65,49 @@ def describe_loader(loader: Any) -> dict[str, Any]:
     return {
         f"{semconv.CONFIG_PREFIX}dataloader.{name}": _plain(value) for name, value in found.items() if value is not None
     }
+
+
+def describe_optimizers(optimizers: list[Any]) -> dict[str, Any]:
+    """Return the attributes of the optimisers: classes, how they step, and how many tensors."""
+    if not optimizers:
+        return {}
+    attributes: dict[str, Any] = {
+        semconv.CONFIG_OPTIMIZER: ", ".join(dict.fromkeys(type(each).__name__ for each in optimizers)),
+        semconv.CONFIG_OPTIMIZER_TENSORS: sum(
+            len(group["params"]) for each in optimizers for group in each.param_groups
+        ),
+    }
+    implementation = _implementation(optimizers[0].param_groups[0])
+    if implementation:
+        attributes[semconv.CONFIG_OPTIMIZER_IMPLEMENTATION] = implementation
+    return attributes
+
+
+def _implementation(group: dict[str, Any]) -> str:
+    """Return how an optimiser of torch steps; empty for one that has no choice."""
+    if "foreach" not in group:
+        return ""
+    if group.get("fused"):
+        return "fused"
+    foreach = group["foreach"]
+    if foreach is None:
+        # What torch does where nobody chose: foreach on accelerators alone.
+        foreach = bool(group["params"]) and all(each.device.type in _FOREACH_DEVICES for each in group["params"])
+    return "foreach" if foreach else "for-loop"
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return how many threads PyTorch uses, and how many CPUs there are for them."""
+    return {semconv.CONFIG_THREADS: torch.get_num_threads(), semconv.CONFIG_CPUS: limits.cpus()}
+
+
+def describe_progress_bar(trainer: Any) -> dict[str, Any]:
+    """Return how often the progress bar is drawn, where there is one of Lightning's."""
+    bar = getattr(trainer, "progress_bar_callback", None)
+    rate = getattr(bar, "refresh_rate", None)
+    if not isinstance(rate, int) or isinstance(rate, bool):
+        return {}
+    return {semconv.CONFIG_BAR_REFRESH: rate if getattr(bar, "is_enabled", True) else 0}
 
 
 def _plain(value: Any) -> Any:

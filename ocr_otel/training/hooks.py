@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, NamedTuple
 
-from ocr_otel.recording import EntrySummary, Judge, Recorder, recorder_for
+from ocr_otel.profiling.profile import WindowProfile
+from ocr_otel.profiling.windows.results import JudgeWindow
+from ocr_otel.recording import EntrySummary, Judgement, LoopSummary, Recorder, recorder_for
+from ocr_otel.recording.summaries import Interruptions
 from ocr_otel.resources.monitor import Monitor
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, SettingsError, load
@@ -14,18 +18,27 @@ from ocr_otel.telemetry import session_for_process
 from ocr_otel.telemetry.failures import logger, report
 from ocr_otel.training import guard
 from ocr_otel.training.batch_size import find_batch_size
-from ocr_otel.training.configuration import describe_loader, describe_trainer
+from ocr_otel.training.configuration import (
+    describe_loader,
+    describe_machine,
+    describe_optimizers,
+    describe_progress_bar,
+    describe_trainer,
+)
 from ocr_otel.training.device_events import marks_of
 from ocr_otel.training.fetching import fetched_in_step
 from ocr_otel.training.flops import model_flops_utilisation
 from ocr_otel.training.guard import guarded
 from ocr_otel.training.identity import identity_of
+from ocr_otel.training.interruptions import InterruptionWatch
 from ocr_otel.training.logged import logged_values
+from ocr_otel.training.logging_seam import LoggingSeam
 from ocr_otel.training.out_of_memory import MemoryWatch
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam
 from ocr_otel.training.resources import monitor_for, places
 from ocr_otel.training.strategy_seam import StrategySeam
 from ocr_otel.training.train_batch import TrainBatch
+from ocr_otel.training.windows import TrainingWindows, windows_of
 
 Present = Callable[[EntrySummary], None]
 """Shows a person what a finished entry was like."""
@@ -38,11 +51,24 @@ _STAGES_OF: Mapping[str, tuple[Stage, ...]] = {
 }
 
 
+class Verdicts(NamedTuple):
+    """Where verdicts come from; handed in, because diagnosis is not known here.
+
+    Attributes:
+        of_epochs: Judges epochs: their summaries, their wall time in seconds, what else is known as attributes, and
+            what the last window of the profiler showed.
+        of_window: Judges a window of the profiler.
+    """
+
+    of_epochs: Callable[[tuple[LoopSummary, ...], float, Mapping[str, Any], WindowProfile | None], Judgement]
+    of_window: JudgeWindow
+
+
 class TrainingHooks:
     """The callback without a base class; `callbacks` gives it Lightning's.
 
     Args:
-        judge: Gives the verdict's attributes.
+        verdicts: Judge epochs and windows of the profiler.
         present: Shows the summary of a finished entry.
         batch_size: Returns the number of samples of a batch, for batches in which Lightning's rule finds none.
         settings: The settings; read from the environment by default.
@@ -52,9 +78,9 @@ class TrainingHooks:
     """
 
     def __init__(
-        self, judge: Judge, present: Present, batch_size: Callable[[Any], int] | None, settings: Settings | None
+        self, verdicts: Verdicts, present: Present, batch_size: Callable[[Any], int] | None, settings: Settings | None
     ) -> None:
-        self._judge = judge
+        self._verdicts = verdicts
         self._present = present
         self._batch_size = batch_size or find_batch_size
         self._settings = settings or load()
@@ -66,16 +92,21 @@ class TrainingHooks:
         self._recorder: Recorder | None = None
         self._profiler: ProfilerSeam | None = None
         self._strategy: StrategySeam | None = None
+        self._logging: LoggingSeam | None = None
+        self._interruptions: InterruptionWatch | None = None
+        self._profiler_ns = 0
         self._failures = 0
         self._in_epoch = False
         self._mfu: float | None = None
         self._monitor: Monitor | None = None
         self._memory: MemoryWatch | None = None
+        self._windows: TrainingWindows | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Lightning pickles the Trainer to spawn ranks; what is open in this process stays here.
         state = self.__dict__.copy()
-        state.update(_recorder=None, _profiler=None, _strategy=None, _monitor=None, _memory=None)
+        state.update(_recorder=None, _profiler=None, _strategy=None, _monitor=None, _memory=None, _windows=None)
+        state.update(_logging=None, _interruptions=None)
         return state
 
     # --- the entry ----------------------------------------------------------------------------------------------------
@@ -117,6 +148,14 @@ class TrainingHooks:
         contexts = Contexts(recorder, module, TrainBatch(trainer, self._batch_size), self.failed)
         self._profiler = ProfilerSeam(trainer.profiler, contexts)
         self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)
+        self._logging = LoggingSeam(module, trainer.loggers, contexts)
+        self._interruptions = InterruptionWatch(self.failed_beside)
+        self._windows = windows_of(
+            recorder, self._settings, trainer, contexts, self._verdicts.of_window, self.failed_beside
+        )
+
+    def _judge(self, epochs: tuple[LoopSummary, ...], wall: float, known: Mapping[str, Any]) -> Judgement:
+        return self._verdicts.of_epochs(epochs, wall, known, self._windows.last() if self._windows else None)
 
     def _first_of(self, trainer: Any) -> bool:
         ours = [callback for callback in trainer.callbacks if isinstance(callback, TrainingHooks)]
@@ -135,6 +174,7 @@ class TrainingHooks:
         recorder = self._recorder
         if recorder is None:
             return
+        self._finish_windows()
         self._take_seams_away()
         self._recorder = None
         self._stop_reading()
@@ -148,12 +188,21 @@ class TrainingHooks:
             guard.attempt(lambda: self._present(summary), self.failed, "summary")
         self._clear()
 
+    def _finish_windows(self) -> None:
+        recorder = self._recorder
+        if self._windows is None or recorder is None:
+            return
+        before, stalled = perf_counter_ns(), recorder.profiler_ns
+        guard.attempt(self._windows.finish, self.failed, "profiling")
+        # What it closes counts itself; it is waiting for the analysis that is new.
+        recorder.profiler_ns = max(recorder.profiler_ns, stalled + perf_counter_ns() - before)
+
     def _stop_reading(self) -> None:
         if self._monitor is not None:
             guard.attempt(self._monitor.stop, self.failed, "resources")
 
     def _take_seams_away(self) -> None:
-        for seam in (self._profiler, self._strategy):
+        for seam in (self._windows, self._profiler, self._strategy, self._logging, self._interruptions):
             if seam is not None:
                 guard.attempt(seam.remove, self.failed, "teardown")
 
@@ -162,9 +211,13 @@ class TrainingHooks:
     @guarded
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """The optimisers are there."""
+        if self._windows is not None:
+            self._windows.loop_begins()
         if self._strategy is not None and self._recorder is not None:
             self._strategy.training_begins(pl_module)
             self._recorder.describe(describe_loader(trainer.train_dataloader))
+            self._recorder.describe(describe_optimizers(trainer.optimizers) | describe_machine())
+            self._recorder.describe(describe_progress_bar(trainer))
             if self._monitor is not None:
                 self._monitor.reads_and_writes_at(places(trainer))
 
@@ -173,6 +226,7 @@ class TrainingHooks:
         """An epoch begins, and so the one before is over."""
         if self._recorder is not None:
             self._end_epoch(trainer, pl_module)
+            self._take_interruptions()
             self._recorder.begin_loop(
                 Stage.TRAIN,
                 trainer.current_epoch,
@@ -185,6 +239,8 @@ class TrainingHooks:
     @guarded
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """The last epoch is over."""
+        # What the last window shows belongs into the verdict.
+        self._finish_windows()
         if self._recorder is not None:
             self._end_epoch(trainer, pl_module)
 
@@ -194,11 +250,22 @@ class TrainingHooks:
             return
         self._in_epoch = False
         skipped = self._strategy.take_skipped_steps() if self._strategy is not None else 0
-        summary = recorder.end_loop(logged_values(trainer), skipped_steps=skipped)
+        summary = recorder.end_loop(
+            logged_values(trainer), skipped_steps=skipped, interruptions=self._take_interruptions()
+        )
         if summary is not None and summary.wall > 0:
             self._mfu = model_flops_utilisation(trainer, module, summary.batches / summary.wall) or self._mfu
 
+    def _take_interruptions(self) -> Interruptions:
+        recorder, strategy, watch = self._recorder, self._strategy, self._interruptions
+        if recorder is None or strategy is None or watch is None:
+            return Interruptions()
+        profiling, self._profiler_ns = recorder.profiler_ns - self._profiler_ns, recorder.profiler_ns
+        return watch.take(strategy.take_starting(), profiling / 1e9)
+
     def _begin_evaluation(self, trainer: Any, stage: Stage, batches: Any) -> None:
+        if self._windows is not None:
+            self._windows.loop_begins()
         if self._recorder is not None:
             total = sum(batches) if isinstance(batches, list) else batches
             self._recorder.begin_loop(
@@ -286,6 +353,11 @@ class TrainingHooks:
 
     # --- when we fail -------------------------------------------------------------------------------------------------
 
+    def failed_beside(self, cause: str, error: Exception) -> None:
+        """Log a failure once and count it; what failed is beside the recording and has a limit of its own."""
+        if self._recorder is not None:
+            self._recorder.failed_beside(cause, error)
+
     def failed(self, cause: str, error: Exception) -> None:
         """Log a failure of ours once, count it, and stop recording this run when there are too many."""
         report(self._said, cause, error)
@@ -296,6 +368,8 @@ class TrainingHooks:
         self._failures += 1
         if self._failures >= guard.MAX_FAILURES:
             logger.warning("ocr_otel has failed %d times in this run and is off for the rest of it.", self._failures)
+            self._finish_windows()
+            recorder.path.watcher = None
             self._take_seams_away()
             self._stop_reading()
             recorder.abandon()

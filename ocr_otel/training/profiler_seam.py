@@ -18,6 +18,7 @@ from ocr_otel.recording import BatchPath, Recorder, journal
 from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.device_times import PHASES, DeviceContext
 from ocr_otel.recording.journal import NullContext, TimedContext
+from ocr_otel.training.ranges import ranged
 from ocr_otel.training.train_batch import TrainBatch
 
 Failed = Callable[[str, Exception], None]
@@ -28,6 +29,8 @@ _NESTED: Final = frozenset({"on_after_batch_transfer", "on_before_zero_grad", "o
 """Hooks that Lightning calls inside the transfer or the optimiser's step, and that belong to it."""
 _BOUNDARY: Final = "on_validation_model_zero_grad"
 """The first thing Lightning calls when a validation interrupts the training."""
+OWN_CALLBACK: Final = "OTelCallback"
+"""Begins the state key of our own callback."""
 _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
 
 
@@ -93,14 +96,39 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         self._module_class = type(module)
         self._batch = batch
         self._failed = failed
-        self.optimizer = self._timed(journal.OPTIMIZER)
-        self.backward = self._timed(journal.BACKWARD)
+        self._ranged = False
+        self.optimizer: AbstractContextManager[None] = self._timed(journal.OPTIMIZER)
+        self.backward: AbstractContextManager[None] = self._timed(journal.BACKWARD)
+        self._plain: dict[str, AbstractContextManager[None]] = {}
         self.save_checkpoint = SaveContext(recorder)
 
     def __missing__(self, action: str) -> AbstractContextManager[None]:
         """Make the context of an action that was not seen before."""
-        context = self[action] = self._make(action)
+        context = self._make(action)
+        if self._ranged:
+            self._plain[action] = context
+            context = ranged(context, self._path.journal)
+        self[action] = context
         return context
+
+    def ranges(self, on: bool) -> None:
+        """Let the parts of batches be ranges in the profiler's trace, or no longer."""
+        if on == self._ranged:
+            return
+        self._ranged = on
+        known = self._path.journal
+        if on:
+            self._plain = dict(self)
+            self._plain_direct = (self.optimizer, self.backward)
+            self.update((action, ranged(context, known)) for action, context in self._plain.items())
+            self.optimizer, self.backward = (ranged(context, known) for context in self._plain_direct)
+        else:
+            self.update(self._plain)
+            self.optimizer, self.backward = self._plain_direct
+
+    def measure(self, name: str) -> None:
+        """Make the context of something that is no action of Lightning's, and is measured as a callback is."""
+        self[name] = self._timed(journal.CALLBACKS, name)
 
     def _timed(self, part: int, name: str = "") -> TimedContext:
         marks = self._path.marks
@@ -126,6 +154,9 @@ class Contexts(dict[str, AbstractContextManager[None]]):
                 return self._strategy(hook)
             case "LightningModule":
                 return self._module(hook, owner)
+            case "Callback" if owner.startswith(OWN_CALLBACK):
+                # What we cost is told elsewhere, and is nothing that the training does.
+                return _NULL
             case "Callback":
                 return self._timed(journal.CALLBACKS, callback_name(owner))
         return _NULL

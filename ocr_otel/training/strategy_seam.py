@@ -8,6 +8,8 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
+from torch.utils._pytree import tree_leaves
+
 from ocr_otel.recording import Recorder
 from ocr_otel.training.dataloaders import DataLoaderSeam
 from ocr_otel.training.profiler_seam import Contexts, Failed
@@ -28,7 +30,9 @@ class StrategySeam:
         self._recorder = recorder
         self._contexts = contexts
         self._failed = failed
-        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append, recorder.worker_ids)
+        self._trainer = trainer
+        self._starting_ns = 0
+        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append, recorder.worker_ids, self._loader_started)
         self._handles: list[Any] = []
         self._steps_asked = 0
         self._steps_done = 0
@@ -67,6 +71,16 @@ class StrategySeam:
         skipped = self._steps_asked - self._steps_done
         self._steps_asked = self._steps_done = 0
         return skipped
+
+    def take_starting(self) -> float:
+        """Return the seconds in which the training's dataloaders were started since the last call."""
+        taken, self._starting_ns = self._starting_ns / 1e9, 0
+        return taken
+
+    def _loader_started(self, loader: object, took: int) -> None:
+        # Loaders of a validation start in its own time.
+        if any(loader is each for each in tree_leaves(self._trainer.train_dataloader)):
+            self._starting_ns += took
 
     def _optimizer_step(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self._steps_asked += 1

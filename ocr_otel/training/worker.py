@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time_ns
 from typing import Any, Final
 
 from torch.utils.data import get_worker_info
@@ -17,8 +17,9 @@ from torch.utils.data.dataloader import _DatasetKind
 MAX_WRAPPERS: Final = 8
 """How deep a dataset's own cache counters are looked for behind wrappers such as `Subset`."""
 
-Timing = tuple[int, int, int, int, int, int, int | None, int | None]
-"""Worker id, pid, start, start of collate, end (monotonic ns), samples, cache hits, cache misses."""
+Timing = tuple[int, int, int, int, int, int, int | None, int | None, int]
+"""Worker id, pid, start, start of collate, end (monotonic ns), samples, cache hits, cache misses, CPU ns of the thread
+until the start of collate."""
 
 
 class Envelope:
@@ -46,6 +47,7 @@ class TimedFetcher:
         self._worker_id = worker_id
         self._collate = fetcher.collate_fn
         self._collate_began = 0
+        self._collate_began_cpu = 0
         self._counters = _cache_counters(fetcher.dataset)
         self._before = self._counts()
         self._pid = os.getpid()
@@ -55,16 +57,19 @@ class TimedFetcher:
     def fetch(self, possibly_batched_index: Any) -> Any:
         """Make a batch; its times are in `timing`. What the dataset raises passes through."""
         self.timing = None
+        start_cpu = self._collate_began_cpu = thread_time_ns()
         start = self._collate_began = perf_counter_ns()
         batch = self._fetcher.fetch(possibly_batched_index)
         end = perf_counter_ns()
         hits, misses = self._new_counts() if self._counters is not None else (None, None)
         samples = len(possibly_batched_index) if isinstance(possibly_batched_index, (list, tuple)) else 1
-        self.timing = (self._worker_id, self._pid, start, self._collate_began, end, samples, hits, misses)
+        cpu = self._collate_began_cpu - start_cpu
+        self.timing = (self._worker_id, self._pid, start, self._collate_began, end, samples, hits, misses, cpu)
         return batch
 
     def _timed_collate(self, samples: Any) -> Any:
         self._collate_began = perf_counter_ns()
+        self._collate_began_cpu = thread_time_ns()
         return self._collate(samples)
 
     def _new_counts(self) -> tuple[int | None, int | None]:

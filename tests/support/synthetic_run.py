@@ -31,11 +31,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, Span, Status, StatusCode
+from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode
 
 from ocr_otel import semconv
+from ocr_otel.profiling import serial
+from ocr_otel.profiling.span_events import events_of
 from ocr_otel.semconv import Kept, Phase, Stage
 from tests.support.synthetic_readings import EVERY, readings
+from tests.support.synthetic_window import bottleneck, profile
 
 START: Final = 1_790_000_000_000_000_000
 SPANS_A_LINE: Final = 512
@@ -74,6 +77,8 @@ class Shape:
         rank: Whose directory it is.
         world_size: How many there are.
         machine: What is read meanwhile: `gpu`, `cpu`, or empty for nothing.
+        windows: Windows of the profiler in each epoch; the last of all failed.
+        hostile: Name of an operator in them.
     """
 
     epochs: int = 6
@@ -88,6 +93,8 @@ class Shape:
     rank: int = 0
     world_size: int = 1
     machine: str = ""
+    windows: int = 0
+    hostile: str = ""
 
 
 class _Lines(SpanProcessor):
@@ -133,6 +140,8 @@ class _Ids(RandomIdGenerator):
 class _Writer:
     def __init__(self, part: Path, shape: Shape, run_id: str) -> None:
         self._shape = shape
+        self._part = part
+        self._kept: dict[tuple[int, int], SpanContext] = {}
         self._resource = Resource({
             "service.name": "ocr", "host.name": "trainer-1", "process.pid": 7,
             semconv.RUN_ID: run_id, semconv.RANK: shape.rank, semconv.WORLD_SIZE: shape.world_size,
@@ -182,6 +191,8 @@ class _Writer:
         saved = self._begin(semconv.CHECKPOINT_SAVE, fit, {semconv.CHECKPOINT_FILE: "last.ckpt"})
         self._now += 0.3
         self._end(saved)
+        if shape.windows:
+            self._judged(fit)
         if shape.machine:
             fit.set_attribute(semconv.MEMORY_GROWTH, 41.0 * 2**20)
         fit.set_attributes({
@@ -211,6 +222,8 @@ class _Writer:
         before, began = dict(self._phases), self._now
         span = self._begin(semconv.TRAIN_EPOCH, fit, {semconv.EPOCH: number, semconv.STAGE: "train"})
         durations = self._batches(number, span)
+        for window in range(shape.windows if (shape := self._shape).batches else 0):
+            self._window(number, window, span)
         logged = self._logged(number)
         validation = self._begin(semconv.VALIDATION, span, {semconv.EPOCH: number, semconv.STAGE: "validate"})
         self._now += 1.5
@@ -244,6 +257,39 @@ class _Writer:
         span.set_attributes(attributes | (self._summary(number) if self._shape.machine else {}))
         self._end(span)
         self._points(16 * len(durations) / max(0.1, self._now - began), logged)
+
+    def _window(self, epoch: int, number: int, parent: Span) -> None:
+        shape = self._shape
+        name = f"{shape.rank}-{epoch * shape.windows + number + 1:03d}-periodic"
+        span = self._begin(semconv.PROFILE, parent, {
+            semconv.PROFILE_MODE: "periodic", semconv.STAGE: "train", semconv.EPOCH: epoch,
+            semconv.PROFILE_BATCHES: 3, semconv.PROFILE_FIRST_BATCH: 0, semconv.PROFILE_OVERHEAD: 0.031,
+            semconv.PROFILE_SLOWDOWN: 1.21,
+        })  # fmt: skip
+        for index in range(3):
+            if (epoch, index) in self._kept:
+                span.add_link(self._kept[epoch, index])
+        self._now += 0.3
+        if epoch == shape.epochs - 1 and number == shape.windows - 1 and number:
+            span.set_attribute(semconv.PROFILE_FAILED, "RuntimeError: no trace to export")
+        else:
+            shown = profile(epoch, 0, device=shape.machine != "cpu", hostile=shape.hostile)
+            folder = self._part / "profiles"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name}.pt.trace.json.gz").write_bytes(b"")
+            (folder / f"{name}.profile.json").write_text(serial.dumps(shown), encoding="utf-8")
+            span.set_attributes({semconv.PROFILE_FILE: f"{name}.pt.trace.json.gz", semconv.PROFILE_FILE_SIZE: 812_000})
+            for event, attributes in events_of(shown):
+                span.add_event(event, attributes, self._unix())
+            self._judged(span)
+        self._end(span)
+
+    def _judged(self, span: Span) -> None:
+        for rank, (kind, share) in enumerate((("data", 0.29), ("logging", 0.12), ("transfer", 0.03)), start=1):
+            found = bottleneck(kind, share, rank)
+            span.add_event(semconv.BOTTLENECK_EVENT, found, self._unix())
+            if rank == 1:
+                span.set_attributes({name: value for name, value in found.items() if name != semconv.BOTTLENECK_RANK})
 
     def _summary(self, number: int) -> dict[str, float]:
         found = {
@@ -324,6 +370,7 @@ class _Writer:
                 self._add("decode.beam_search", child, at, at + phases[phase] / 3)
             at += phases[phase]
         root.end(self._unix(start + sum(phases.values())))
+        self._kept[epoch, index] = root.get_span_context()
 
     def _begin(self, name: str, parent: Span | None, attributes: Mapping[str, Any]) -> Span:
         context = Context() if parent is None else trace.set_span_in_context(parent, Context())

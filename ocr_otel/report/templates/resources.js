@@ -117,6 +117,4 @@ function showMoment(index) {
 }
 byId("moment-at")?.addEventListener("input", event => showMoment(Number(event.target.value)));
 byId("moment-at")?.addEventListener("keydown", event => { if (event.key === "Escape") showMoment(-1); });
-draw();
-let waiting = 0;
-addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); });
+drawings.push(strips);

@@ -97,6 +97,7 @@ def _training(run: str, folder: Path, environment: Mapping[str, str], *arguments
         "OTEL_SERVICE_NAME": SERVICE,
         # Dashboards expect four exports in a window; the test does not wait four minutes for them.
         "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "OCR_OTEL_PROFILE_EVERY": "20",
     }
     with (folder / run / "log").open("wb") as log:
         return subprocess.Popen(

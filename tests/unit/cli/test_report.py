@@ -49,14 +49,15 @@ def test_page_of_the_run_that_is_meant(runs: Path, which: list[str]) -> None:
     assert "<html" in (runs / "a" / "report.html").read_text()
 
 
-def test_json_and_text_go_to_the_terminal_or_to_a_file(runs: Path, tmp_path: Path) -> None:
+def test_other_forms_go_to_the_terminal_or_to_a_file(runs: Path, tmp_path: Path) -> None:
     assert json.loads(report("b", "--format", "json").stdout)["run_id"] == "b"
     assert "fit" in report("b", "--format", "text").stdout
+    assert report("b", "--format", "markdown").stdout.startswith("### fit ended: `b`\n")
     assert report("b", "--format", "json", "--output", tmp_path / "x.json").stdout.strip() == str(tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text())["run_id"] == "b"
 
 
-@pytest.mark.parametrize("form", ["html", "json", "text"])
+@pytest.mark.parametrize("form", ["html", "json", "markdown", "text"])
 def test_output_that_cannot_be_written_is_said(runs: Path, form: str) -> None:
     result = report("a", "--format", form, "--output", runs / "absent" / "file")
     assert result.exit_code == 1

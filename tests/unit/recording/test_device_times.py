@@ -11,6 +11,7 @@ from ocr_otel import semconv
 from ocr_otel.recording import Recorder, journal
 from ocr_otel.recording.contexts import FetchContext
 from ocr_otel.recording.device_times import DeviceContext, Marks
+from ocr_otel.recording.judgement import Judgement
 from ocr_otel.semconv import Outcome, Phase, Stage
 
 
@@ -67,7 +68,7 @@ def device() -> Device:
 
 def recorded(memory, device: Device, batches: int) -> Recorder:
     recorder = memory.recorder()
-    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall: {})
+    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall, known: Judgement())
     marks = recorder.path.marks = Marks(device.event)
     optimizer, forward, backward = (
         DeviceContext(recorder.path.journal, part, "", marks)

@@ -11,7 +11,7 @@ from ocr_otel.recording.decoding import MAX_INTERVALS
 from ocr_otel.recording.journal import Journal, TimedContext
 from tests.support.journals import current
 
-TIMING = (0, 1, 10, 20, 30, 4, None, None)
+TIMING = (0, 1, 10, 20, 30, 4, None, None, 0)
 
 
 def started() -> Journal:

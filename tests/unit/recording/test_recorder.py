@@ -12,6 +12,7 @@ from ocr_otel.recording import Recorder, batch_trace, journal
 from ocr_otel.recording.background import INTERVAL_SECONDS
 from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.journal import NullContext, TimedContext
+from ocr_otel.recording.judgement import Judgement
 from ocr_otel.recording.run_trace import HEADROOM, MAX_SPANS
 from ocr_otel.semconv import Outcome, Stage
 
@@ -19,7 +20,9 @@ MS = 1_000_000
 
 
 def begin(recorder: Recorder, global_step: Callable[[], int] = lambda: 5) -> None:
-    recorder.begin_entry(semconv.FIT, {"training.config.x": 1}, (Stage.TRAIN,), global_step, lambda epochs, wall: {})
+    recorder.begin_entry(
+        semconv.FIT, {"training.config.x": 1}, (Stage.TRAIN,), global_step, lambda epochs, wall, known: Judgement()
+    )
 
 
 def batch(recorder: Recorder, index: int, seconds: float = 0.0) -> None:
@@ -168,10 +171,10 @@ def test_data_fetched_ahead_of_a_validation_belongs_to_the_training_batch_after_
     def fetch(worker: int) -> None:
         with waiting:
             now = perf_counter_ns()
-            path.journal.arrived.append((worker, 1, now, now, now, 4, None, None))
+            path.journal.arrived.append((worker, 1, now, now, now, 4, None, None, 0))
 
     now = perf_counter_ns()
-    path.journal.arrived.append((10, 1, now, now, now, 4, None, None))  # before the loop, and not told as a fetch
+    path.journal.arrived.append((10, 1, now, now, now, 4, None, None, 0))  # before the loop, and not told as a fetch
     fetch(11)
     path.batch_begins(0, None, 4)
     path.interrupted(perf_counter_ns())
@@ -267,7 +270,7 @@ def test_samples_are_counted_until_the_dataloader_is_known_to_tell_them(memory) 
         if running == 700:
             sleep(2 * INTERVAL_SECONDS)
         with waiting:
-            path.journal.arrived.append((0, 1, 1, 2, 3, 4, None, None))
+            path.journal.arrived.append((0, 1, 1, 2, 3, 4, None, None, 0))
         with context:
             pass
     summary = recorder.end_loop({})
@@ -312,7 +315,7 @@ class Failing:
 
 def test_surroundings_that_fail_take_nothing_else_from_the_recording(memory, caplog) -> None:
     recorder = memory.recorder()
-    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall: {}, Failing())
+    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 5, lambda epochs, wall, known: Judgement(), Failing())
     recorder.begin_loop(Stage.TRAIN, 0, 5)
     for index in range(5):
         batch(recorder, index)
@@ -323,5 +326,5 @@ def test_surroundings_that_fail_take_nothing_else_from_the_recording(memory, cap
     assert epoch.attributes[semconv.BATCHES] == fit.attributes[semconv.BATCHES] == 5
     (said,) = [record.message for record in caplog.records]
     assert "unreadable" in said
-    # By the epoch twice, and by the entry.
-    assert recorder.instruments._errors == {"surroundings": 3}
+    # By the epoch twice, and twice by the entry: for its verdict and for itself.
+    assert recorder.instruments._errors == {"surroundings": 4}

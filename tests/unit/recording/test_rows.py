@@ -18,7 +18,7 @@ SAMPLES_ASKED = 4
 
 
 def timing(samples: int = SAMPLES_ASKED) -> tuple[int, int, int, int, int, int, None, None]:
-    return (0, 1, 10, 20, 30, samples, None, None)
+    return (0, 1, 10, 20, 30, samples, None, None, 0)
 
 
 class Script:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from ocr_otel.diagnosis import TimeBudget, diagnose
+from ocr_otel.diagnosis import Evidence, Observation, TimeBudget, Verdict, diagnose
 from ocr_otel.report import card
 from ocr_otel.report.card import CardFacts, duration, render_card
-from ocr_otel.semconv import Phase
+from ocr_otel.semconv import Bottleneck, Confidence, Phase
 
 FACTS = CardFacts(
     "fit", "completed", 100.0, 500, 4000, 3, 0.1, 0.15, 0.4, 2.0, None, 2, 7, "files", "ocr-otel report runs/some-run"
@@ -21,9 +21,14 @@ FACTS = CardFacts(
 BUDGET = TimeBudget(100.0, dict.fromkeys(Phase, 5.0) | {Phase.FETCH: 50.0}, 3.0, 2.0, 500)
 
 
+def verdict_on(budget: TimeBudget) -> Verdict | None:
+    found = diagnose(Observation(budget))
+    return found.verdict if found is not None else None
+
+
 def printed(budget: TimeBudget = BUDGET, facts: CardFacts = FACTS) -> str:
     out = io.StringIO()
-    render_card(budget, diagnose(budget), facts, out)
+    render_card(budget, verdict_on(budget), facts, out)
     return out.getvalue()
 
 
@@ -49,10 +54,50 @@ def test_a_terminal_gets_lines_that_fit(columns: int, most: int, monkeypatch: py
     assert all(len(line) <= columns for line in lines[1:])
 
 
+LONG = Verdict(
+    Bottleneck.DATA,
+    0.5,
+    "The training waited for data for half of the time, and one of its two workers was much slower than the other one.",
+    "workers 2 → 6: two workers deliver a batch every 41 ms, and the training needs one every 12 ms; or cache images.",
+    (Evidence("a batch of worker 1 of 2, in the mean of all kept batches", "41 ms of 80 ms", "worker spans"),),
+    Confidence.HIGH,
+)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 110])
+def test_the_verdict_has_at_most_five_lines(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    out = io.StringIO()
+    render_card(BUDGET, LONG, FACTS, out)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert len(lines) <= 12
+    first, last = (next(i for i, line in enumerate(lines) if start in line) for start in ("Verdict", "├─"))
+    assert last - first <= 5
+    assert [line.split()[0] for line in lines[first:last] if line[2] != " "] == ["Verdict", "Why", "Try"]
+    assert all(len(line) <= columns for line in lines[1:])
+
+
+def test_it_says_why_and_how_much_could_be_won_at_most() -> None:
+    out = io.StringIO()
+    render_card(BUDGET, replace(LONG, evidence=(Evidence("fetch", "41 ms a batch", "phases"),)), FACTS, out)
+    assert "  Why      fetch: 41 ms a batch; at most 2.0 times as fast without it" in out.getvalue().splitlines()
+    out = io.StringIO()
+    render_card(BUDGET, replace(LONG, kind=Bottleneck.NONE, evidence=()), FACTS, out)
+    assert "Why" not in out.getvalue()
+
+
+def test_where_a_cause_is_only_a_part_of_a_phase_it_is_not_called_the_cause() -> None:
+    out = io.StringIO()
+    render_card(BUDGET, replace(LONG, kind=Bottleneck.SYNCHRONIZATION), FACTS, out)
+    assert "forward ← in here" in out.getvalue()
+    assert "the cause" not in out.getvalue()
+
+
 def test_a_small_cause_is_shown_too() -> None:
     phases = dict.fromkeys(Phase, 12.0) | {Phase.LOOP: 13.0}
     budget = TimeBudget(100.0, phases, 4.0, 0.0, 500)
-    verdict = replace(diagnose(budget) or pytest.fail("no verdict"), kind="validation")
+    verdict = replace(verdict_on(budget) or pytest.fail("no verdict"), kind="validation")
     out = io.StringIO()
     render_card(budget, verdict, FACTS, out)
     assert "validation ← the cause" in out.getvalue()
@@ -61,7 +106,7 @@ def test_a_small_cause_is_shown_too() -> None:
 def test_the_terminal_of_the_c_locale_gets_ascii() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
-    render_card(BUDGET, diagnose(BUDGET), FACTS, out)
+    render_card(BUDGET, verdict_on(BUDGET), FACTS, out)
     out.flush()
     assert b"fetch < the cause" in raw.getvalue()
 
@@ -87,6 +132,9 @@ def test_what_the_training_process_loads_is_little() -> None:
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [
+        (0.0, "0 ms"),
+        (0.0000042, "4.2 µs"),
+        (0.0000999, "0.0999 ms"),
         (0.0004, "0.4 ms"),
         (0.4362, "436 ms"),
         (0.9997, "1 s"),

@@ -36,7 +36,7 @@ def read(*courses: Course, rank: int = 0, ranks: int = 1) -> Resources:
         for metric, attributes, course in courses
         for seconds, value in course
     ]
-    return resources(Run("r", "r", {}, ranks, [], [], [], points, [], 0, 1), 0, None)
+    return resources(Run("r", "r", {}, ranks, [], [], [], [], points, [], 0, 1), 0, None)
 
 
 def plot(found: Resources, title: str) -> Plot:

@@ -219,6 +219,27 @@ def test_what_held_the_memory_when_it_ran_out_is_read(tmp_path: Path) -> None:
     run = load(synthetic_run.make(tmp_path / "run", Shape(epochs=1, outcome="failed", machine="gpu")))
     root = run.entries[0].root
     assert root is not None
-    assert root.out_of_memory is not None
-    assert root.out_of_memory[semconv.OOM_DEVICE] == "cuda:0"
-    assert all(epoch.span.out_of_memory is None for epoch in run.entries[0].epochs)
+    held = root.event(semconv.OUT_OF_MEMORY)
+    assert held is not None
+    assert held[semconv.OOM_DEVICE] == "cuda:0"
+    assert all(epoch.span.event(semconv.OUT_OF_MEMORY) is None for epoch in run.entries[0].epochs)
+
+
+def test_windows_of_all_ranks_are_read_with_their_epochs_and_where_their_files_lie(tmp_path: Path) -> None:
+    for rank in range(2):
+        shape = Shape(epochs=2, batches=20, windows=1, rank=rank, world_size=2)
+        synthetic_run.make(tmp_path / "run", shape)
+    windows = load(tmp_path / "run").windows
+    assert sorted((window.rank, window.epoch) for window in windows) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [window.span.start for window in windows] == sorted(window.span.start for window in windows)
+    for window in windows:
+        assert window.directory == str(tmp_path / "run" / f"rank-{window.rank}")
+        names = [event.name for event in window.span.events]
+        assert names.count(semconv.BOTTLENECK_EVENT) == 3
+        assert semconv.PROFILE_OPERATOR_EVENT in names
+
+
+def test_a_window_that_does_not_say_its_epoch_has_that_of_the_span_around_it(tmp_path: Path) -> None:
+    inside, alone = (make.span(semconv.PROFILE, 900 + parent, parent, 2.0, 0.1) for parent in (200, 7))
+    run = load(make.write(tmp_path / "made", make.line([make.start_span(), *make.epoch(1, 1.0), inside, alone])))
+    assert {window.span.parent_id[-2:]: window.epoch for window in run.windows} == {"c8": 1, "07": -1}

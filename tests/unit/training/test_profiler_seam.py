@@ -11,6 +11,7 @@ from ocr_otel import semconv
 from ocr_otel.recording import Recorder, journal
 from ocr_otel.recording.device_times import DeviceContext, Marks
 from ocr_otel.recording.journal import TimedContext
+from ocr_otel.recording.judgement import Judgement
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
 from tests.support.journals import current
@@ -47,7 +48,7 @@ def contexts_of(recorder: Recorder, batch: Batch | None = None) -> Contexts:
 @pytest.fixture
 def recorder(memory) -> Iterator[Recorder]:
     recorder = memory.recorder()
-    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 0, lambda epochs, wall: {})
+    recorder.begin_entry(semconv.FIT, {}, (Stage.TRAIN,), lambda: 0, lambda epochs, wall, known: Judgement())
     yield recorder
     recorder.end_entry(Outcome.COMPLETED)
 

@@ -122,7 +122,7 @@ def test_an_envelope_pins_what_is_inside() -> None:
             self.pinned = True
             return self
 
-    envelope = Envelope(Pinnable(), (0, 0, 0, 0, 0, 0, None, None)).pin_memory()
+    envelope = Envelope(Pinnable(), (0, 0, 0, 0, 0, 0, None, None, 0)).pin_memory()
     assert envelope.batch.pinned
 
 

@@ -1,0 +1,186 @@
+"""`launch`: the host cannot ask for work as fast as it is done; many small operators, or Python between them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ocr_otel import semconv
+from ocr_otel.diagnosis import words
+from ocr_otel.diagnosis.kinds import optimizer
+from ocr_otel.diagnosis.observation import WINDOW_SOURCE, WORK, Observation
+from ocr_otel.diagnosis.thresholds import LAUNCH
+from ocr_otel.diagnosis.verdict import Evidence, Verdict
+from ocr_otel.diagnosis.window import CALLBACKS
+from ocr_otel.profiling.profile import Range, WindowProfile
+from ocr_otel.semconv import Bottleneck, Confidence, Phase
+
+OPERATOR_COST: Final = 5e-6
+"""Seconds that an operator of PyTorch takes on the host whatever its size: dispatch, shapes, allocation, autograd."""
+PROFILER_COST: Final = 1e-6
+"""Seconds by which the profiler itself lengthens each operator outside of what it measures."""
+_PHASES: Final = (semconv.FORWARD, semconv.BACKWARD)
+
+
+def judge(observation: Observation) -> Verdict | None:
+    """Return the verdict; None where the host is fast enough."""
+    if observation.window is not None and observation.device is not None:
+        return _on_device(observation, observation.window)
+    if observation.window is not None:
+        return _on_host(observation, observation.window)
+    return _from_gpu(observation) or _standing_still(observation)
+
+
+def _on_device(observation: Observation, window: WindowProfile) -> Verdict | None:
+    """The device is idle, and neither data nor a synchronisation is why."""
+    device = window.device
+    if device is None or window.seconds <= 0:
+        return None
+    idle = window.seconds - device.busy
+    elsewhere = sum(
+        each.device_idle or 0.0
+        for each in window.phases
+        if each.name in (semconv.FETCH, semconv.TRANSFER, CALLBACKS)
+        or (each.name == semconv.OPTIMIZER_STEP and optimizer.judge(observation) is not None)
+    )
+    waited = min(idle, window.host.waiting)
+    share = observation.in_window(idle - elsewhere - waited)
+    if share < LAUNCH:
+        return None
+    kernels = words.count(device.kernels, "kernel")
+    return Verdict(
+        Bottleneck.LAUNCH,
+        share,
+        f"The device was idle {words.percent(share)} of the time because the host did not ask for work fast enough: "
+        f"{kernels} of {words.seconds(device.kernel_mean)} in the mean.",
+        "Fewer and larger operators: a larger batch, torch.compile(mode='reduce-overhead') or CUDA graphs, and no "
+        "Python loops over steps or samples in training_step.",
+        (
+            Evidence("device idle", f"{words.percent(observation.in_window(idle))} of the window", WINDOW_SOURCE),
+            Evidence("kernels", f"{kernels}, mean {words.seconds(device.kernel_mean)}", WINDOW_SOURCE),
+            Evidence(
+                "host launching",
+                f"{words.count(window.host.launches, 'launch').replace('launchs', 'launches')} in "
+                f"{words.seconds(window.host.launching)}",
+                WINDOW_SOURCE,
+            ),
+            *_gaps(window),
+        ),
+        observation.measured if observation.window_only else Confidence.HIGH,
+    )
+
+
+def _gaps(window: WindowProfile) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence("longest gap of the device", f"{words.seconds(gap.seconds)}, host: {gap.host}", WINDOW_SOURCE)
+        for gap in window.gaps[:2]
+    )
+
+
+def _on_host(observation: Observation, window: WindowProfile) -> Verdict | None:
+    """There is no device: forward and backward are Python, or operators too small to be worth their call."""
+    ranges = [each for each in map(window.phase, _PHASES) if each is not None]
+    seconds = sum(each.seconds for each in ranges)
+    if seconds <= 0:
+        return None
+    between = _between(window, ranges)
+    host = window.host
+    mean = host.operators / host.operator_calls if host.operator_calls else 0.0
+    small = min(1.0, OPERATOR_COST / mean) if mean > 0 else 0.0
+    work = observation.budget.share(*WORK)
+    python = work * between / seconds
+    calling = work * (1 - between / seconds) * small
+    share = min(1.0, python + calling)
+    if share < LAUNCH:
+        return None
+    evidence = [
+        observation.phase(*WORK),
+        Evidence(
+            "forward and backward without any operator",
+            f"{words.seconds(between)} of {words.seconds(seconds)} in the window",
+            WINDOW_SOURCE,
+        ),
+        Evidence("operators", f"{host.operator_calls:,}, mean {words.seconds(mean)}", WINDOW_SOURCE),
+    ]
+    if python >= calling:
+        worst = max(ranges, key=lambda each: each.seconds - each.operators)
+        where = "training_step" if worst.name == semconv.FORWARD else "the backward pass"
+        still = _still(observation) >= python / 2
+        what = "waited outside of PyTorch" if still else "Python, not PyTorch, ran"
+        summary = f"For {words.percent(share)} of the time {what} in {where}: no operator ran."
+        advice = (
+            "Move what is no tensor operation out of training_step (sleeps, files, locks, network)."
+            if still
+            else "Replace Python loops over samples, steps or elements in training_step by operators on whole tensors, "
+            "and move what does not depend on the model into the dataset."
+        )
+    else:
+        summary = (
+            f"The host spent {words.percent(share)} of the time on calling small operators: {host.operator_calls:,} of "
+            f"{words.seconds(mean)} in the mean, in a window of {words.seconds(window.seconds)}."
+        )
+        advice = "Fewer and larger operators: a larger batch, torch.compile, and whole tensors in place of loops."
+    return Verdict(Bottleneck.LAUNCH, share, summary, advice, tuple(evidence), Confidence.MEDIUM)
+
+
+def _between(window: WindowProfile, ranges: list[Range]) -> float:
+    """Return the seconds of forward and backward in which no operator ran, without what the profiler itself costs."""
+    profiled = PROFILER_COST * window.host.operator_calls
+    return max(0.0, sum(each.seconds - each.operators for each in ranges) - profiled)
+
+
+def _still(observation: Observation) -> float:
+    """Return the share of the time in which the training's thread did nothing at all in forward and backward.
+
+    A thread runs, or could run and has no CPU, or waits. Its waits for data and for checkpoints are known; what is left
+    is in what should be computing. 0 where it is not known, or where it may wait for a device.
+    """
+    budget = observation.budget
+    if observation.known.machine.accelerator is not False or not budget.main_cpu:
+        return 0.0
+    waiting = budget.wall - budget.main_cpu - budget.cpu_delay
+    elsewhere = budget.seconds(Phase.FETCH) + budget.checkpoint + budget.validation + budget.other
+    return min(budget.part(waiting - elsewhere), budget.share(*WORK))
+
+
+def _from_gpu(observation: Observation) -> Verdict | None:
+    """Without a window, a GPU that is idle while the host is in forward and backward."""
+    gpu = observation.known.machine.gpu
+    if gpu is None or observation.known.machine.accelerator is False:
+        return None
+    share = observation.exposed(observation.budget.share(*WORK, Phase.OPTIMIZER))
+    others = observation.exposed(observation.budget.share(Phase.FETCH, Phase.TRANSFER, Phase.CALLBACKS))
+    share = max(0.0, min(share, observation.idle - others))
+    if share < LAUNCH:
+        return None
+    return Verdict(
+        Bottleneck.LAUNCH,
+        share,
+        f"The GPU ran kernels only {words.percent(gpu)} of the time, while the host was in forward and backward.",
+        "Open a window of the profiler to see why; often many small operators, or Python between them: a larger "
+        "batch, torch.compile or CUDA graphs, and no loops in training_step.",
+        (observation.phase(*WORK), Evidence("GPU in use", words.percent(gpu), semconv.GPU_USED_MEAN)),
+        Confidence.LOW,
+    )
+
+
+def _standing_still(observation: Observation) -> Verdict | None:
+    """Without a window and a device, a training that does not compute in what should be computing."""
+    budget = observation.budget
+    share = _still(observation)
+    if share < LAUNCH:
+        return None
+    return Verdict(
+        Bottleneck.LAUNCH,
+        share,
+        f"For {words.percent(share)} of the time the training was in forward and backward and did nothing: it waited.",
+        "Look for what waits in training_step: sleeps, files, locks, other processes, network.",
+        (
+            Evidence(
+                "CPU time of the training's thread",
+                f"{words.seconds(budget.main_cpu)} of {words.seconds(budget.wall)}",
+                semconv.MAIN_THREAD_CPU_SECONDS,
+            ),
+            observation.phase(*WORK),
+        ),
+        Confidence.MEDIUM,
+    )

@@ -1,0 +1,79 @@
+"""The trace files of a run: their names, what is written beside them, and how many may stay."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Final
+
+DIRECTORY: Final = "profiles"
+TRACE_SUFFIX: Final = ".pt.trace.json.gz"
+"""What TensorBoard and HolisticTraceAnalysis look for."""
+PROFILE_SUFFIX: Final = ".profile.json"
+_LEVEL: Final = 4
+"""Of gzip: nearly as small as the default, in half of the time."""
+_CHUNK: Final = 2**20
+
+
+class TraceFiles:
+    """The trace files of one rank.
+
+    Args:
+        directory: The rank's run directory; it is made when the first file is written.
+        rank: The rank.
+        limit: Bytes that all files together may take.
+    """
+
+    def __init__(self, directory: Path, rank: int, limit: int) -> None:
+        self.directory = directory / DIRECTORY
+        self._rank = rank
+        self._limit = limit
+
+    def name(self, number: int, mode: str) -> str:
+        """Return the name of a window, from which its files have theirs."""
+        return f"{self._rank}-{number:03d}-{mode}"
+
+    def scratch(self, name: str) -> Path:
+        """Return where a trace is written before it is compressed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        return self.directory / f"{name}.tmp.json"
+
+    def compress(self, scratch: Path, name: str) -> Path:
+        """Compress a trace and return where it is.
+
+        Raises:
+            OSError: It cannot be written; nothing is left of it.
+        """
+        path = self.directory / (name + TRACE_SUFFIX)
+        try:
+            with scratch.open("rb") as source, gzip.open(path, "wb", compresslevel=_LEVEL) as target:
+                shutil.copyfileobj(source, target, _CHUNK)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def write_profile(self, name: str, text: str) -> None:
+        """Write what was read out of a trace beside it."""
+        (self.directory / (name + PROFILE_SUFFIX)).write_text(text, encoding="utf-8")
+
+    def make_room(self) -> list[str]:
+        """Remove the oldest traces, with what lies beside them, until the limit holds; the newest stays.
+
+        Returns:
+            The names of the windows whose files were removed.
+        """
+        found = sorted(self.directory.glob("*" + TRACE_SUFFIX), key=lambda path: path.stat().st_mtime_ns)
+        sizes = {path: path.stat().st_size for path in found}
+        total = sum(sizes.values())
+        removed = []
+        for path in found[:-1]:
+            if total <= self._limit:
+                break
+            total -= sizes[path]
+            name = path.name.removesuffix(TRACE_SUFFIX)
+            path.unlink(missing_ok=True)
+            (self.directory / (name + PROFILE_SUFFIX)).unlink(missing_ok=True)
+            removed.append(name)
+        return removed

@@ -1,0 +1,128 @@
+"""One window of `torch.profiler`, from warming up to the trace, and other profilers that must not meet it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+# The functions through which every profiler of torch starts, and which raise where one runs already.
+_STARTERS: Final = ("_prepare_profiler", "_enable_profiler")
+
+
+def other_profiler_runs() -> bool:
+    """Return whether a profiler of torch runs in this thread, whoever started it."""
+    from torch.autograd import profiler
+
+    return bool(getattr(profiler, "_is_profiler_enabled", False) or torch._C._autograd._profiler_enabled())
+
+
+class TorchWindow:
+    """Records batches with `torch.profiler.profile`; all methods are called by the training thread.
+
+    Args:
+        warmup: Batches in which it warms up.
+        batches: Batches that it records.
+        details: What is recorded beside times: `shapes`, `stack`, `memory`, `flops`.
+        give_way: Called before another profiler starts in this thread while the window is open; it must end the window.
+    """
+
+    def __init__(self, warmup: int, batches: int, details: tuple[str, ...], give_way: Callable[[], None]) -> None:
+        from torch.profiler import profile, schedule
+
+        self._give_way = give_way
+        self._thread = threading.get_ident()
+        self._ours = False
+        self._originals: dict[str, Any] = {}
+        self._profile = profile(
+            schedule=schedule(wait=0, warmup=warmup, active=batches, repeat=1),
+            record_shapes="shapes" in details,
+            with_stack="stack" in details,
+            profile_memory="memory" in details,
+            with_flops="flops" in details,
+        )
+
+    def start(self) -> None:
+        """Begin to warm up, or to record."""
+        self._watch_others()
+        with self._by_us():
+            self._profile.start()
+
+    def step(self) -> None:
+        """A batch is over."""
+        with self._by_us():
+            self._profile.step()
+
+    def stop(self) -> None:
+        """End; recording what there is."""
+        try:
+            with self._by_us():
+                self._profile.stop()
+        except Exception:
+            _switch_off()
+            raise
+        finally:
+            self._leave_others()
+
+    def save(self, path: Path) -> None:
+        """Write the trace, in any thread.
+
+        Raises:
+            RuntimeError: There is none.
+            OSError: It cannot be written.
+        """
+        self._profile.export_chrome_trace(str(path))
+        if not path.exists():
+            # Kineto logs what it cannot write, and raises nothing.
+            raise OSError(f"{path.name} could not be written")
+
+    @contextmanager
+    def _by_us(self) -> Any:
+        self._ours = True
+        try:
+            yield
+        finally:
+            self._ours = False
+
+    def _watch_others(self) -> None:
+        from torch.autograd import profiler
+
+        for name in _STARTERS:
+            original = getattr(profiler, name, None)
+            if original is not None:
+                self._originals[name] = original
+                setattr(profiler, name, self._warned(original))
+
+    def _warned(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def start(*args: Any, **kwargs: Any) -> Any:
+            if not self._ours and threading.get_ident() == self._thread:
+                self._give_way()
+            return original(*args, **kwargs)
+
+        return start
+
+    def _leave_others(self) -> None:
+        from torch.autograd import profiler
+
+        for name, original in self._originals.items():
+            setattr(profiler, name, original)
+        self._originals.clear()
+
+
+def _switch_off() -> None:
+    """Switch a profiler off that failed in stopping: left on, it would record until the process ends."""
+    from torch.autograd import profiler
+
+    if torch._C._autograd._profiler_enabled():
+        torch._C._autograd._disable_profiler()
+    if hasattr(profiler, "_run_on_profiler_stop"):
+        profiler._run_on_profiler_stop()
+
+
+def named_range(name: str) -> AbstractContextManager[Any]:
+    """Return a context that shows in the trace under a name."""
+    return torch.profiler.record_function(name)
