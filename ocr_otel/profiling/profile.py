@@ -21,8 +21,10 @@ class Operator:
         self_device: Time of the kernels that it launched itself.
         total_device: Time of the kernels that it and what it called launched.
         share: Share of all operators' own time: on the device where the window has one, else on the host.
-        memory: Bytes allocated less bytes freed; None where memory was not recorded.
-        flops: Floating point operations; None where they were not recorded.
+        memory: Bytes allocated less bytes freed, of the device where the window has one; None where memory was not
+            recorded.
+        flops: Floating point operations of matrix products and convolutions; None for others, and where shapes were not
+            recorded.
         shapes: Shapes of its inputs in its costliest calls; empty where they were not recorded.
         call_site: Line of the training's own code in its costliest calls; empty where stacks were not recorded.
     """

@@ -6,7 +6,7 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
 - `format`, `run_id`, `service`, `began` (Unix seconds), `entry`, `outcome`, `exception`, `wall`, `batches`, `samples`,
   `slow_batches`, `skipped_steps`, `batch_p50`, `batch_p95`, `goodput`, `time_to_first_batch`, `mfu`
 - `verdict`: null, or `kind`, `share`, `summary`, `advice`, `confidence` (`high`, `medium` or `low`), `speedup` (how
-  many times as fast it would be without it: an upper bound), `evidence` (a list of `name`, `value`, `source`)
+  many times as fast it would be without it: an upper bound, or null), `evidence` (a list of `name`, `value`, `source`)
 - `causes`: what limits the training, by rank, each with the keys of `verdict`, which is the first of them; `basis`:
   what they rest on, in words
 - `windows_in_all`; `windows`: the profiler's, a list of `mode`, `stage`, `epoch` and `first_batch` (-1 where unknown),
@@ -42,7 +42,7 @@ from typing import Any, Final
 
 from ocr_otel.diagnosis import Diagnosis, TimeBudget
 from ocr_otel.report.build import build
-from ocr_otel.report.card import parts_of
+from ocr_otel.report.card import bound_of, parts_of
 from ocr_otel.report.data import BatchRow, EpochRow
 from ocr_otel.report.drawn import PARTS
 from ocr_otel.report.readings import Line, Resources
@@ -100,7 +100,8 @@ def render(run: Run) -> str:
 
 
 def _causes(diagnosis: Diagnosis | None) -> list[dict[str, Any]]:
-    return [{**asdict(each), "speedup": each.speedup} for each in diagnosis.causes] if diagnosis is not None else []
+    causes = diagnosis.causes if diagnosis is not None else ()
+    return [{**asdict(each), "speedup": each.speedup if bound_of(each) else None} for each in causes]
 
 
 def _window(row: WindowRow) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _head(data: ReportData) -> list[str]:
     if len(data.ranks) > 1:
         counts.append(f"{len(data.ranks)} ranks")
     lines = [f"### {text(data.entry or 'run')} {text(data.outcome)}: {code(data.run_id)}", ", ".join(counts)]
-    return [*lines, f"**Failed: {text(data.exception)}**" if data.exception else ""]
+    return [*lines, f"**{text(data.outcome).capitalize()}: {text(data.exception)}**" if data.exception else ""]
 
 
 def _verdict(data: ReportData) -> list[str]:

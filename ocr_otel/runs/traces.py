@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
+from ocr_otel.profiling.windows.files import DIRECTORY, TRACE_SUFFIX
 from ocr_otel.runs.locate import rank_directories
-
-DIRECTORY: Final = "profiles"
-SUFFIX: Final = ".pt.trace.json.gz"
 
 
 def traces(run: Path) -> list[Path]:
     """Return the trace files of a run, of all ranks, the newest first."""
-    found = [path for part in rank_directories(run) for path in (part / DIRECTORY).glob(f"*{SUFFIX}")]
+    found = [path for part in rank_directories(run) for path in (part / DIRECTORY).glob(f"*{TRACE_SUFFIX}")]
     return sorted(found, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)

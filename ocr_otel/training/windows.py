@@ -17,7 +17,7 @@ Failed = Callable[[str, Exception], None]
 
 
 class TrainerSurface:
-    """What the windows need of a Trainer; see `controller.Surface`."""
+    """What the windows need of a Trainer; see `shutter.Surface`."""
 
     def __init__(self, trainer: Any, contexts: Contexts) -> None:
         self._trainer = trainer

@@ -30,14 +30,13 @@ def main() -> None:
         of_traces = generated.judge(traces)
     balanced = sum(case.kind == NONE for case in CASES)
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    wrong = sum(bool(one.wrong) for one in (*with_window, *without))
-    disturbed = [sum(one.disturbed for one in answers) for answers in (with_window, without)]
+    disturbed = [sum(one.excused for one in answers) for answers in (with_window, without)]
+    wrong = [sum(bool(one.wrong) for one in answers) for answers in (with_window, without)]
     text = [
         f"{len(CASES)} trainings, {balanced} of them balanced; {len(os.sched_getaffinity(0))} cores, "
-        f"Python {platform.python_version()}, {packages}. Other programs had the training's core for more than a "
-        f"quarter of the time in {disturbed[0]} of the trainings with a window and in {disturbed[1]} without; "
-        f"those of them of which that was said are left out. In {wrong} the planted "
-        "share was another than claimed; they count all the same.",
+        f"Python {platform.python_version()}, {packages}. Left out are trainings "
+        f"whose core other programs had, as was said ({disturbed[0]} with a window, {disturbed[1]} without), and those "
+        f"that planted another share of the time than they claim ({wrong[0]} and {wrong[1]}).",
         "",
         report({"with a window": with_window, "without a window": without}),
         "",

@@ -42,7 +42,7 @@ def scores(answers: Iterable[Answer]) -> list[Score]:
     """Return the score of each kind that is a label or was named.
 
     What is right though it is not the label, such as that a balanced training computes, counts as the label. What is
-    excused is left out.
+    not `counted` is left out.
     """
     answers = counted(answers)
     said = {id(one): one.kind if one.right else one.said or "nothing" for one in answers}
@@ -60,8 +60,8 @@ def scores(answers: Iterable[Answer]) -> list[Score]:
 
 
 def counted(answers: Iterable[Answer]) -> list[Answer]:
-    """Leave out what is excused."""
-    return [one for one in answers if not one.excused]
+    """Leave out what is excused, and trainings in which another share was planted than they claim."""
+    return [one for one in answers if not one.excused and not one.wrong]
 
 
 def accuracy(answers: Iterable[Answer]) -> float:
@@ -127,11 +127,10 @@ def report(columns: dict[str, Sequence[Answer]]) -> str:
             f"{half} {sum(one.right for one in part)} of {len(counted(part))} ({accuracy(part):.0%})"
             for half, part in by_half(answers).items()
         )
-        excused = len(answers) - len(counted(answers))
+        left_out = len(answers) - len(counted(answers))
         lines.append(
             f"- {name[0].upper()}{name[1:]}: {halves_right}; balanced trainings accused: "
-            f"{len(accused(balanced))} of {len(counted(balanced))}."
-            + (f" {excused} left out, whose core other programs had, as was said." if excused else "")
+            f"{len(accused(balanced))} of {len(counted(balanced))}." + (f" {left_out} left out." if left_out else "")
         )
         lines += [f"    - {line}" for line in missed(answers)]
     return "\n".join(lines)

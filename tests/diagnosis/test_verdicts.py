@@ -15,10 +15,9 @@ from tests.diagnosis.trainings.case import NONE, TOLERANCE
 from tests.diagnosis.trainings.cases import CASES
 
 NAMED_RIGHT = 0.95
-MOST_WRONG_PLANTINGS = 0.05
-"""Share of the trainings that may, for what the machine did beside, have planted another share than they claim."""
-FEWEST_COUNTED = 0.75
-"""Share of the trainings that have to be left when those are left out whose core other programs had."""
+FEWEST_COUNTED = 0.9
+"""Share of the trainings that have to be left when those are left out whose core other programs had, or that planted
+another share of the time than they claim."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -35,11 +34,8 @@ def test_the_set_is_what_it_claims_to_be() -> None:
 
 
 def _check_plantings(answers: Sequence[Answer]) -> None:
-    assert len(counted(answers)) >= FEWEST_COUNTED * len(answers), (
-        "other programs had the CPUs: run it when they are free"
-    )
-    wrong = [one.wrong for one in answers if one.wrong]
-    assert len(wrong) <= MOST_WRONG_PLANTINGS * len(answers), "\n".join(wrong)
+    wrong = "\n".join(one.wrong for one in answers if one.wrong)
+    assert len(counted(answers)) >= FEWEST_COUNTED * len(answers), f"the machine is too busy with other things: {wrong}"
 
 
 def test_with_a_window_planted_bottlenecks_are_named(with_window: list[Answer]) -> None:

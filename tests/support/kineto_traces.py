@@ -395,7 +395,7 @@ class _Training:
         work, time = self.work, self.time
         with self._phase("fetch"), time.range("enumerate(DataLoader)#_MultiProcessingDataLoaderIter.__next__"):
             time.wait(work.fetch)
-        image = {"Input Dims": [[64, 1, 32, 128]]}
+        image: dict[str, Any] = {"Input Dims": [[64, 1, 32, 128]]}
         with (
             self._phase("transfer"),
             time.operators("aten::to", "aten::_to_copy"),
@@ -434,7 +434,8 @@ class _Training:
         inner = {"aten::linear": "aten::addmm", "aten::conv2d": "aten::cudnn_convolution"}.get(operator)
         kernel = ELEMENTWISE if not work.compute else GEMM if operator == "aten::linear" else CONVOLUTION
         time.wait(work.python)
-        with time.operator(operator if work.compute else "aten::add", **{"Input Dims": [[64, 256], [256, 256]]}):
+        shapes: dict[str, Any] = {"Input Dims": [[64, 256], [256, 256]]}
+        with time.operator(operator if work.compute else "aten::add", **shapes):
             if inner and work.compute:
                 with time.operator(inner):
                     time.wait(work.dispatch)
@@ -476,8 +477,12 @@ class _Training:
     def _all_reduce(self, count: int) -> None:
         time = self.time
         elements = count // 4
-        message = {"Collective name": "allreduce", "In msg nelems": elements, "Out msg nelems": elements}
-        group = {
+        message: dict[str, Any] = {
+            "Collective name": "allreduce",
+            "In msg nelems": elements,
+            "Out msg nelems": elements,
+        }
+        group: dict[str, Any] = {
             "Group size": 2,
             "dtype": "Float",
             "Process Group Name": "0",

@@ -62,6 +62,8 @@ _DTYPE_BYTES: Final = {
 }  # fmt: skip
 
 _MAX_COUNT: Final = 2**53
+_CPU: Final = 0
+"""`c10::DeviceType` of the host."""
 _ADDRESS: Final = " at 0x"
 """Built-in methods are named with the address of their object; without it there are as many names as methods."""
 
@@ -122,11 +124,19 @@ class Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Allocations:
-    """Memory that the host's or a device's allocator gave (positive bytes) or took back."""
+    """Memory that an allocator gave (positive bytes) or took back.
+
+    Attributes:
+        at: When, nanoseconds.
+        thread: Which thread asked.
+        bytes: How much.
+        on_device: Whether it was a device's allocator, not the host's.
+    """
 
     at: Integers
     thread: NDArray[np.int32]
     bytes: Integers
+    on_device: NDArray[np.bool_]
 
 
 _DTYPES: Final = {
@@ -161,9 +171,7 @@ class Builder:
     _sparse: dict[str, tuple[array[int], array[int]]] = field(
         default_factory=lambda: {name: (array("q"), array("q")) for name in ("bytes", "shapes", "calls", "flops")}
     )
-    _memory: tuple[array[int], array[int], array[int]] = field(
-        default_factory=lambda: (array("q"), array("q"), array("q"))
-    )
+    _memory: tuple[array[int], ...] = field(default_factory=lambda: tuple(array("q") for _ in range(4)))
     _counted: dict[tuple[str, bytes, bytes], int] = field(default_factory=dict)
     _length: int = 0
 
@@ -186,6 +194,7 @@ class Builder:
                 self._memory[0].append(round(event.ts * 1000))
                 self._memory[1].append(self.threads[event.pid, event.tid])
                 self._memory[2].append(_integer(event.args.allocated))
+                self._memory[3].append(_integer(event.args.device_type))
             elif event.ph == "M" and event.name == "thread_name" and event.args is not None:
                 self.thread_names[event.pid, event.tid] = str(event.args.name)
         self._length += len(kept)
@@ -215,8 +224,8 @@ class Builder:
 
     def allocations(self) -> Allocations:
         """Return the memory that was given and taken back."""
-        at, thread, count = self._memory
-        return Allocations(np.array(at, np.int64), np.array(thread, np.int32), np.array(count, np.int64))
+        at, thread, count, device = (np.array(each, np.int64) for each in self._memory)
+        return Allocations(at, thread.astype(np.int32), count, device != _CPU)
 
     def _append(self, name: str, values: Any) -> None:
         self._parts[name].append(np.asarray(values).astype(_DTYPES[name]))

@@ -90,7 +90,8 @@ def _memory(window: Window, group: Integers, count: int) -> NDArray[np.float64] 
         return None
     inside = window.host.innermost(allocations.thread, allocations.at)
     operator = np.where(inside == NONE, NONE, window.operator_around[inside])
-    known = operator != NONE
+    # Where there is a device, its memory is what runs short.
+    known = (operator != NONE) & (allocations.on_device == allocations.on_device.any())
     places = np.searchsorted(window.operators, operator[known])
     weights = allocations.bytes[known].astype(np.float64)
     memory: NDArray[np.float64] = np.bincount(group[places], weights=weights, minlength=count).astype(np.float64)

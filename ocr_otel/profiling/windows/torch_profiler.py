@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -38,8 +39,12 @@ class TorchWindow:
         self._thread = threading.get_ident()
         self._ours = False
         self._originals: dict[str, Any] = {}
+        with warnings.catch_warnings():
+            # That there is no warm-up is on purpose where the first batches are what is asked about.
+            warnings.simplefilter("ignore")
+            steps = schedule(wait=0, warmup=warmup, active=batches, repeat=1)
         self._profile = profile(
-            schedule=schedule(wait=0, warmup=warmup, active=batches, repeat=1),
+            schedule=steps,
             record_shapes="shapes" in details,
             with_stack="stack" in details,
             profile_memory="memory" in details,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,25 @@ def test_kernels_belong_to_the_operators_that_launched_them(tmp_path: Path) -> N
 def test_what_reads_values_is_always_told(tmp_path: Path) -> None:
     profile = profile_of(write(sync_bound(items=2, layers=4), tmp_path / "trace.json"))
     assert operator(profile, "aten::_local_scalar_dense").calls == 6 * 2
+
+
+def test_memory_is_the_devices_where_there_is_one(tmp_path: Path) -> None:
+    def allocation(at: float, count: int, device: int) -> dict[str, object]:
+        arguments = {"Device Type": device, "Device Id": device - 1, "Bytes": count, "Addr": 1}
+        return {
+            "ph": "i",
+            "cat": "cpu_instant_event",
+            "name": "[memory]",
+            "pid": 1,
+            "tid": 1,
+            "ts": at,
+            "args": arguments,
+        }
+
+    run = {"ph": "X", "cat": "cpu_op", "name": "aten::empty", "pid": 1, "tid": 1, "ts": 10, "dur": 50}
+    on_host = [run, allocation(20, 1000, 0), allocation(30, -400, 0), allocation(90, 7, 0)]
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(on_host))
+    assert operator(profile_of(path), "aten::empty").memory == 600
+    path.write_text(json.dumps([*on_host, allocation(40, 4096, 1)]))
+    assert operator(profile_of(path), "aten::empty").memory == 4096
