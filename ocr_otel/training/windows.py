@@ -82,4 +82,3 @@ def windows_of(
     if not settings.profile and not settings.profile_every:
         return None
     return TrainingWindows(recorder, settings, trainer, contexts, judge, failed)
-

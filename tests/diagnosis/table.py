@@ -124,8 +124,8 @@ def report(columns: dict[str, Sequence[Answer]]) -> str:
     for name, answers in columns.items():
         balanced = [one for one in answers if one.kind == NONE]
         halves_right = ", ".join(
-            f"{half} {sum(one.right for one in part)} of {len(counted(part))} ({accuracy(part):.0%})"
-            for half, part in by_half(answers).items()
+            f"{half} {sum(one.right for one in part)} of {len(part)} ({accuracy(part):.0%})"
+            for half, part in ((half, counted(part)) for half, part in by_half(answers).items())
         )
         left_out = len(answers) - len(counted(answers))
         lines.append(

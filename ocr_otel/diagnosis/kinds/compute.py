@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ocr_otel import semconv
 from ocr_otel.diagnosis import words
 from ocr_otel.diagnosis.observation import WINDOW_SOURCE, WORK, Observation
@@ -9,11 +11,14 @@ from ocr_otel.diagnosis.thresholds import COMPUTE, MEMORY_BANDWIDTH
 from ocr_otel.diagnosis.verdict import Evidence, Verdict
 from ocr_otel.semconv import Bottleneck, Confidence
 
+MIN_REPEATED: Final = 0.5
+"""Where set-up took more than half, the training itself is too small a part to be judged by."""
+
 
 def judge(observation: Observation) -> Verdict | None:
     """Return the verdict; None where the model's work is not the overwhelming part of the time."""
     share = _share(observation)
-    if share < COMPUTE:
+    if share < COMPUTE * _repeated(observation):
         return None
     moving = _moving(observation)
     evidence = [observation.phase(*WORK), *_evidence(observation)]
@@ -45,6 +50,12 @@ def _share(observation: Observation) -> float:
     if device is not None:
         return observation.in_window(device.computing)
     return observation.budget.share(*WORK)
+
+
+def _repeated(observation: Observation) -> float:
+    """Return the share of the time that is not set-up, which a longer training would not have more of; at most half."""
+    budget = observation.budget
+    return 1.0 if observation.device is not None else max(1 - budget.part(budget.other), MIN_REPEATED)
 
 
 def _moving(observation: Observation) -> float | None:

@@ -9,12 +9,14 @@ from typing import Final
 from ocr_otel import semconv
 from ocr_otel.diagnosis import words
 from ocr_otel.diagnosis.observation import Observation
-from ocr_otel.diagnosis.thresholds import DATA
+from ocr_otel.diagnosis.thresholds import CPU_CONTENTION, DATA
 from ocr_otel.diagnosis.verdict import Evidence, Verdict
 from ocr_otel.semconv import Bottleneck, Phase
 
 WAITING: Final = 0.5
 """Share of the dataset's time without CPU from which it is waiting that takes it: storage, network, locks."""
+STARVED: Final = 0.5
+"""Share of the time in which some task of the host waited for a CPU, from which a dataset's wait may be that."""
 HEADROOM: Final = 1.1
 """Workers that deliver exactly as fast as is needed leave the loop waiting whenever one is late."""
 MOST_WORKERS: Final = 16
@@ -40,10 +42,14 @@ class Making:
         """All of it."""
         return self.dataset + self.collate
 
-    @property
-    def waits(self) -> bool:
-        """Whether the dataset mostly waits, and does not compute."""
-        return self.dataset > self.collate and self.dataset - self.cpu >= WAITING * self.dataset
+
+def _waits(observation: Observation, making: Making) -> bool:
+    """Return whether the dataset mostly waits, and does not compute; not where it may be a CPU that it waits for."""
+    machine, budget = observation.known.machine, observation.budget
+    starved = (machine.pressure_cpu or 0.0) >= STARVED or budget.part(budget.cpu_delay) >= CPU_CONTENTION
+    if machine.saturated or starved or making.dataset <= making.collate:
+        return False
+    return making.dataset - making.cpu >= WAITING * making.dataset
 
 
 def judge(observation: Observation) -> Verdict | None:
@@ -110,7 +116,7 @@ def _slow_half(observation: Observation, making: Making) -> tuple[str, str]:
             "batch",
             "Make collate_fn cheaper: pad and stack whole arrays, and leave per-sample work to the dataset.",
         )
-    if making.waits and not observation.known.machine.saturated:
+    if _waits(observation, making):
         return (
             f": the dataset takes {words.seconds(making.dataset)} a batch and computes in only "
             f"{words.seconds(making.cpu)} of it, so that it waits for storage or another slow source",
@@ -129,7 +135,7 @@ def _needed(making: Making, step: float) -> int:
 def _possible(observation: Observation, making: Making) -> int:
     """Return how many workers could work at the same time."""
     cpus = observation.known.machine.cpus
-    if making.waits or cpus is None:
+    if _waits(observation, making) or cpus is None:
         return MOST_WORKERS
     return min(MOST_WORKERS, max(0, math.floor(cpus) - 1) or 1)
 
@@ -140,7 +146,7 @@ def _pace(observation: Observation) -> str:
 
 def _from_no_workers(observation: Observation, making: Making, cheaper: str) -> str:
     cpus = observation.known.machine.cpus
-    if cpus is not None and cpus < 2 and not making.waits:
+    if cpus is not None and cpus < 2 and not _waits(observation, making):
         return f"{cheaper} Workers would not help: there is no second CPU for them."
     workers = max(1, min(_needed(making, observation.step), _possible(observation, making)))
     advice = (
@@ -198,6 +204,6 @@ def _evidence(observation: Observation, making: Making | None, wait: float) -> t
         found.append(Evidence("workers", str(loader.workers), semconv.CONFIG_WORKERS))
     if machine.cpus is not None:
         found.append(Evidence("CPUs to use", f"{machine.cpus:g}", semconv.CONFIG_CPUS))
-    if machine.read is not None and making is not None and making.waits:
+    if machine.read is not None and making is not None and _waits(observation, making):
         found.append(Evidence("read from devices", f"{words.size(machine.read)}/s", semconv.READ_DEVICE))
     return tuple(found)

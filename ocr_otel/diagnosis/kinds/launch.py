@@ -11,14 +11,13 @@ from ocr_otel.diagnosis.observation import WINDOW_SOURCE, WORK, Observation
 from ocr_otel.diagnosis.thresholds import LAUNCH
 from ocr_otel.diagnosis.verdict import Evidence, Verdict
 from ocr_otel.diagnosis.window import CALLBACKS
-from ocr_otel.profiling.profile import Range, WindowProfile
+from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.semconv import Bottleneck, Confidence, Phase
 
-OPERATOR_COST: Final = 5e-6
+OPERATOR_COST: Final = 3e-6
 """Seconds that an operator of PyTorch takes on the host whatever its size: dispatch, shapes, allocation, autograd."""
 PROFILER_COST: Final = 1e-6
 """Seconds by which the profiler itself lengthens each operator outside of what it measures."""
-_PHASES: Final = (semconv.FORWARD, semconv.BACKWARD)
 
 
 def judge(observation: Observation) -> Verdict | None:
@@ -77,36 +76,27 @@ def _gaps(window: WindowProfile) -> tuple[Evidence, ...]:
 
 
 def _on_host(observation: Observation, window: WindowProfile) -> Verdict | None:
-    """There is no device: forward and backward are Python, or operators too small to be worth their call."""
-    ranges = [each for each in map(window.phase, _PHASES) if each is not None]
-    seconds = sum(each.seconds for each in ranges)
-    if seconds <= 0:
-        return None
-    between = _between(window, ranges)
-    host = window.host
-    mean = host.operators / host.operator_calls if host.operator_calls else 0.0
-    small = min(1.0, OPERATOR_COST / mean) if mean > 0 else 0.0
-    work = observation.budget.share(*WORK)
-    python = work * between / seconds
-    calling = work * (1 - between / seconds) * small
-    share = min(1.0, python + calling)
+    """There is no device: the step is Python, or operators too small to be worth their call."""
+    python, calling = _python(observation, window), _calling(observation, window)
+    share = min(observation.budget.share(*WORK), python + calling)
     if share < LAUNCH:
         return None
-    evidence = [
-        observation.phase(*WORK),
+    calls = _calls(window)
+    mean = window.host.operators / window.host.operator_calls if window.host.operator_calls else 0.0
+    found = [
+        Evidence("Python between operators in forward", f"about {words.percent(python)} of the time", WINDOW_SOURCE),
         Evidence(
-            "forward and backward without any operator",
-            f"{words.seconds(between)} of {words.seconds(seconds)} in the window",
+            "operators of forward and backward",
+            f"{calls:,.0f} a batch, about {words.percent(calling)} of the time for calling them",
             WINDOW_SOURCE,
         ),
-        Evidence("operators", f"{host.operator_calls:,}, mean {words.seconds(mean)}", WINDOW_SOURCE),
+        Evidence("mean operator", words.seconds(mean), WINDOW_SOURCE),
+        observation.phase(*WORK),
     ]
     if python >= calling:
-        worst = max(ranges, key=lambda each: each.seconds - each.operators)
-        where = "training_step" if worst.name == semconv.FORWARD else "the backward pass"
         still = _still(observation) >= python / 2
-        what = "waited outside of PyTorch" if still else "Python, not PyTorch, ran"
-        summary = f"For {words.percent(share)} of the time {what} in {where}: no operator ran."
+        what = "something waited outside of PyTorch" if still else "Python ran, and not PyTorch,"
+        summary = f"For {words.percent(share)} of the time {what} in training_step: no operator ran."
         advice = (
             "Move what is no tensor operation out of training_step (sleeps, files, locks, network)."
             if still
@@ -115,17 +105,44 @@ def _on_host(observation: Observation, window: WindowProfile) -> Verdict | None:
         )
     else:
         summary = (
-            f"The host spent {words.percent(share)} of the time on calling small operators: {host.operator_calls:,} of "
-            f"{words.seconds(mean)} in the mean, in a window of {words.seconds(window.seconds)}."
+            f"The host spent about {words.percent(share)} of the time on calling operators that are too small for it: "
+            f"{calls:,.0f} a batch, {words.seconds(mean)} in the mean."
         )
         advice = "Fewer and larger operators: a larger batch, torch.compile, and whole tensors in place of loops."
-    return Verdict(Bottleneck.LAUNCH, share, summary, advice, tuple(evidence), Confidence.MEDIUM)
+    return Verdict(Bottleneck.LAUNCH, share, summary, advice, tuple(found), Confidence.MEDIUM)
 
 
-def _between(window: WindowProfile, ranges: list[Range]) -> float:
-    """Return the seconds of forward and backward in which no operator ran, without what the profiler itself costs."""
-    profiled = PROFILER_COST * window.host.operator_calls
-    return max(0.0, sum(each.seconds - each.operators for each in ranges) - profiled)
+def _python(observation: Observation, window: WindowProfile) -> float:
+    """Return the share of the time in which no operator ran in forward.
+
+    Between the nodes of a backward pass there is no code of a user's. What is known to stop a training wherever it is,
+    pauses and missing CPUs, is left out, and so is what the profiler itself costs.
+    """
+    budget, forward = observation.budget, window.phase(semconv.FORWARD)
+    if forward is None or forward.seconds <= 0:
+        return 0.0
+    between = max(0.0, forward.seconds - forward.operators - PROFILER_COST * window.host.operator_calls)
+    share = budget.share(Phase.FORWARD) * between / forward.seconds
+    pauses = budget.part(budget.collecting + budget.recompiling)
+    return max(0.0, share * (1 - budget.part(budget.cpu_delay)) - pauses)
+
+
+def _calls(window: WindowProfile) -> float:
+    """Return how many operators forward and backward call in a batch."""
+    return max(0, window.host.operator_calls - window.host.optimizer_calls) / max(1, len(window.batches))
+
+
+def _calling(observation: Observation, window: WindowProfile) -> float:
+    """Return the share of the time that calling operators takes.
+
+    Of the run's time, and by what a call costs on a free CPU: in the few batches of a window operators may be stretched
+    by whatever else the machine had to do.
+    """
+    host, batches = window.host, observation.budget.batches
+    if not host.operator_calls or not batches:
+        return 0.0
+    cost = min(OPERATOR_COST, host.operators / host.operator_calls)
+    return observation.budget.part(_calls(window) * batches * cost)
 
 
 def _still(observation: Observation) -> float:

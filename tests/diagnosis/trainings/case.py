@@ -12,14 +12,22 @@ from torch.utils.data import DataLoader
 from tests.diagnosis.trainings.meter import Meter
 
 NONE = "none"
-TOLERANCE = 0.13
-"""How far from the share that a case is built for its own measurement may be: a machine does other things beside."""
+MORE = 0.13
+LESS = 0.20
+"""How far above and below the share that a case is built for its own measurement may be: a machine does other things
+beside, and what records the training takes some of its time too."""
+LEAST = 0.15
+"""Less than that is nothing that a person would name."""
 CALLS = 1.4
 WORKS = 1.5
 """A step that takes less than 1.4 times as long with twice the batch is mostly calls of operators, whose cost is the
 same for any batch; one that takes more than 1.5 times as long is mostly their work. What is between has no label."""
+COMPUTES = 0.4
+MOVES = 0.1
+"""A step that does 40 % of the arithmetic of a matrix product in its time is limited by it, one that does less than a
+tenth is not. What is between has no label."""
 MOST_OF_OTHERS: Mapping[str, float] = {
-    "data": 0.12,
+    "data": 0.15,
     "transfer": 0.10,
     "optimizer": 0.30,
     "validation": 0.25,
@@ -80,11 +88,16 @@ class Case:
         growth = shares.get("growth")
         if growth and (growth > CALLS if self.kind == "launch" else growth < WORKS):
             return f"{self.name} takes {growth:.2f} times as long with twice the batch"
+        efficiency = shares.get("efficiency")
+        if efficiency is not None and (
+            efficiency > MOVES if self.kind == "memory_bandwidth" else efficiency < COMPUTES
+        ):
+            return f"{self.name} does {efficiency:.0%} of the arithmetic of a matrix product"
         if self.kind == NONE:
             over = [f"{part} {shares[part]:.0%}" for part, most in MOST_OF_OTHERS.items() if shares.get(part, 0) > most]
             return f"{self.name} is not balanced: {', '.join(over)}" if over else ""
         planted = shares.get(self.part or self.kind, 0.0)
-        if not self.share - TOLERANCE <= planted <= self.share + TOLERANCE:
+        if not max(LEAST, self.share - LESS) <= planted <= self.share + MORE:
             return f"{self.name} planted {planted:.0%} of the time, not {self.share:.0%}"
         if self.second and shares.get(self.second, 0.0) > planted / 1.5:
             return f"{self.name} planted {shares[self.second]:.0%} as {self.second} beside {planted:.0%}"

@@ -20,12 +20,15 @@ class Meter:
     Attributes:
         seconds: By the part's name. A part inside another counts in both.
         growth: How many times as long the network's step takes with twice the batch; 0 where nobody looked.
+        efficiency: The network's arithmetic in the time of a step, as a share of a matrix product's; None where nobody
+            looked.
         measuring: Whether the training's own loop runs; what is planted in workers or before is not counted.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self.growth = 0.0
+        self.efficiency: float | None = None
         self.measuring = False
         self.validating = False
 

@@ -11,6 +11,7 @@ from time import perf_counter, thread_time
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 LOOP_SECONDS = 0.0005
 """What Lightning's own loop takes of a batch, about; it counts where a step is short."""
@@ -119,13 +120,31 @@ def growth(net: Net) -> float:
     module = net.make()
     batches = [torch.randn(times * net.batch_size, *net.sample) for times in (1, 2)]
     fastest = [math.inf, math.inf]
-    for _ in range(6):
+    for _ in range(4):
         for number, batch in enumerate(batches):
             # By the thread's own clock, which stands still while others have the core.
             begun = thread_time()
             module(batch).square().mean().backward()
             fastest[number] = min(fastest[number], thread_time() - begun)
     return fastest[1] / fastest[0]
+
+
+def efficiency(net: Net) -> float:
+    """Measure the arithmetic of a step, as a share of what a plain matrix product does of it in the same time."""
+    torch.set_num_threads(1)
+    matrix = torch.randn(384, 384)
+    module = net.make()
+    batch = torch.randn(net.batch_size, *net.sample)
+    with FlopCounterMode(display=False) as counter:
+        module(batch).square().mean().backward()
+    step, product = math.inf, math.inf
+    for _ in range(4):
+        begun = thread_time()
+        module(batch).square().mean().backward()
+        middle = thread_time()
+        torch.mm(matrix, matrix)
+        step, product = min(step, middle - begun), min(product, thread_time() - middle)
+    return float(counter.get_total_flops() / step / (2 * matrix.numel() * len(matrix) / product))
 
 
 def validation_seconds(net: Net) -> float:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from tests.diagnosis.trainings.nets import Net, optimizer_of, step_seconds
 from tests.diagnosis.trainings.samples import Samples, Work, nothing
 
-RUN_SECONDS = 0.8
+RUN_SECONDS = 0.6
 """About what a training takes."""
 FEWEST_BATCHES = 18
 MOST_BATCHES = 500

@@ -37,10 +37,6 @@ class Samples(Dataset[torch.Tensor]):
         return self._bank[index % len(self._bank)]
 
 
-class Batches(Samples):
-    """Whole batches, so that making one costs little of its own."""
-
-
 class Stream(IterableDataset[torch.Tensor]):
     """Samples without a length, shared among the workers."""
 

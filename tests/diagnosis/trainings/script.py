@@ -27,7 +27,8 @@ def run(case: Case) -> tuple[dict[str, float], str]:
 
     Returns:
         Shares of the time by part, with `seconds`, and what is wrong with them. `stolen` is the share of the network's
-        time in which other programs had its core, `growth` is the meter's.
+        time in which other programs had its core, `growth` and `efficiency` are the
+        meter's.
     """
     torch.manual_seed(0)
     random.seed(0)
@@ -55,6 +56,8 @@ def run(case: Case) -> tuple[dict[str, float], str]:
     alone = training.threads == 1 and shares.get("net", 0.0) > 0
     shares["stolen"] = shares["stolen"] / shares["net"] if alone else 0.0
     shares["growth"] = meter.growth
+    if meter.efficiency is not None:
+        shares["efficiency"] = meter.efficiency
     return shares | {"seconds": wall}, case.wrong(shares)
 
 

@@ -70,6 +70,8 @@ def test_the_slow_half_is_named(dataset: float, cpu: float, collate: float, name
 def test_waiting_on_a_machine_without_free_cpus_is_not_blamed_on_storage() -> None:
     busy = {semconv.MAIN_CPU: 2.0, semconv.WORKERS_CPU: 5.5}
     assert "storage" not in waiting(8, 0.2, 0.02, 0.01, known=busy).summary
+    starved = {semconv.PRESSURE_CPU: 0.9}
+    assert "storage" not in waiting(8, 0.2, 0.02, 0.01, known=starved).summary
 
 
 def test_workers_that_start_anew_in_each_epoch_are_named() -> None:

@@ -14,12 +14,13 @@ from tests.diagnosis.trainings.nets import (
     ATTENTION,
     CONVOLUTIONS,
     DEEP,
-    LINES,
     PERCEPTRON,
     WIDE,
+    Along,
     Attention,
     Net,
     convolutions,
+    efficiency,
     growth,
 )
 from tests.diagnosis.trainings.planning import Plan
@@ -40,6 +41,8 @@ def model_works(kind: str, name: str, net: Net, share: float = 0.87, grows: bool
     def build(meter: Meter) -> Training:
         plan = Plan(net, 0.0)
         meter.growth = growth(net) if grows else 0.0
+        if kind != "launch":
+            meter.efficiency = efficiency(net)
         return Training(Learner(net.make(), meter), plan.loader(), threads=net.threads)
 
     return Case(name, kind, share, build, part="model")
@@ -147,8 +150,8 @@ CASES = (
     model_works("compute", "convolutions", DEEP),
     model_works("compute", "wide-layers", WIDE, 0.80),
     model_works("compute", "attention", Net(lambda: Attention(128, 2), (96, 128), 8)),
-    model_works("compute", "convolutions-of-a-line", Net(lambda: convolutions(16, 32), (1, 32, 256), 16)),
-    model_works("compute", "line-reader", Net(LINES.make, LINES.sample, 24)),
+    model_works("compute", "convolutions-of-a-line", Net(lambda: convolutions(24, 48, 96), (1, 32, 192), 8)),
+    model_works("compute", "line-reader", Net(lambda: Along(64, 24), (1, 48, 96), 8)),
     model_works("memory_bandwidth", "element-wise", Net(lambda: Elementwise(6), (512, 1024), 4)),
     model_works("memory_bandwidth", "normalising", Net(Normalising, (1024, 512), 4)),
     model_works("memory_bandwidth", "rearranging", Net(Rearranging, (256, 1024), 8)),
