@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-guard stack stack-stop test-stack bench-stack dashboards docs constraints clean
+.PHONY: help setup demo test lint test-diagnosis bench bench-guard stack stack-stop test-stack bench-stack dashboards docs constraints clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: $(READY) ## Train a small OCR model, instrumented, and make the report of 
 
 test: lint ## Check style and types, then run the unit and integration tests.
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+test-diagnosis: $(READY) ## Judge a labelled set of trainings with planted bottlenecks; needs a quiet machine (about 10 minutes).
+	$(BIN)/python -m pytest tests/diagnosis $(ARGS)
 
 lint: $(READY) ## ruff and mypy.
 	$(BIN)/ruff check .

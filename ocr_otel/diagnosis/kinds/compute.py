@@ -23,7 +23,8 @@ def judge(observation: Observation) -> Verdict | None:
     moving = _moving(observation)
     evidence = [observation.phase(*WORK), *_evidence(observation)]
     confidence = observation.measured if observation.window is not None else Confidence.MEDIUM
-    if moving is not None and moving >= MEMORY_BANDWIDTH:
+    # That operators move memory is something to change: it has to be so of all the time, set-up and all.
+    if moving is not None and moving >= MEMORY_BANDWIDTH and share >= COMPUTE:
         return Verdict(
             Bottleneck.MEMORY_BANDWIDTH,
             share * moving,

@@ -24,6 +24,7 @@ from tests.diagnosis.trainings.nets import (
     TINY,
     WIDE,
     Net,
+    efficiency,
     growth,
     validation_seconds,
 )
@@ -79,7 +80,8 @@ def balanced(
 
     def build(meter: Meter) -> Training:
         # Of the tiny steps nearly all is Lightning's loop.
-        meter.growth = growth(net) if net is not TINY else 0.0
+        if net is not TINY:
+            looked_at(net, meter)
         plan = Plan(net, data + validation + logging + host + transfer, *([optimizer] if optimizer else []))
 
         def augment(batch: Any) -> Any:
@@ -115,10 +117,17 @@ def balanced(
     return Case(name, NONE, 0.0, build)
 
 
+def looked_at(net: Net, meter: Meter) -> None:
+    """Measure that the network itself does arithmetic, and neither calls nor memory hold it up."""
+    meter.growth = growth(net)
+    meter.efficiency = efficiency(net)
+
+
 def workers_keep_up(net: Net, workers: int, busy: float) -> Case:
     """Workers are busy for that share of the time, and always ahead."""
 
     def build(meter: Meter) -> Training:
+        looked_at(net, meter)
         plan = Plan(net, 0.0)
         work = partial(wait, busy * workers * plan.rest / net.batch_size)
         return Training(Learner(net.make(), meter), plan.loader(work, num_workers=workers), threads=net.threads)
@@ -130,6 +139,7 @@ def stream_keeps_up(net: Net, busy: float) -> Case:
     """A stream's worker is always ahead."""
 
     def build(meter: Meter) -> Training:
+        looked_at(net, meter)
         plan = Plan(net, 0.0)
         work = partial(wait, busy * plan.rest / net.batch_size)
         stream = Stream(plan.batches * net.batch_size, net.sample, work)

@@ -250,7 +250,8 @@ def progress_bar(net: Net, share: float) -> Case:
 
     def build(meter: Meter) -> Training:
         plan = Plan(net, share)
-        bar = Bar(SlowTerminal(meter), plan.planted)
+        # The bar writes a second time where its figures have changed, now and then.
+        bar = Bar(SlowTerminal(meter), 0.8 * plan.planted)
         return Training(Learner(net.make(), meter), plan.loader(), callbacks=[bar])
 
     return Case(f"progress-bar-{share:.0%}", "logging", share, build)

@@ -111,7 +111,7 @@ CASES = (
     slow_dataset(WIDE, 0.45, wait, workers=2),
     slow_collate(CONVOLUTIONS, 0.50, workers=0),
     slow_collate(LINES, 0.65, workers=1),
-    compressed_images(CONVOLUTIONS, 420, 0.55),
+    compressed_images(CONVOLUTIONS, 600, 0.55),
     slow_stream(ATTENTION, 0.60),
     stalls(CONVOLUTIONS, 0.45, every=6),
     slow_dataset(TINY, 0.60, burn),

@@ -39,7 +39,7 @@ def augmented_after_transfer(net: Net, share: float) -> Case:
         kernel = torch.full((1, 1, 5, 5), 0.04)
 
         def augment(batch: torch.Tensor) -> torch.Tensor:
-            for _ in range(24):
+            for _ in range(40):
                 batch = torch.nn.functional.conv2d(batch + 0.01 * torch.randn_like(batch), kernel, padding=2)
             return batch
 
