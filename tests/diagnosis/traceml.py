@@ -90,9 +90,7 @@ def ask(case: Case, folder: Path) -> dict[str, Any]:
 
 def answer(case: Case, found: Mapping[str, Any], said: str) -> Answer:
     """Return a verdict of TraceML's as one of ours."""
-    return Answer(
-        case.name, case.kind, said, found["share"], (), found["summary"], found["planted"], wrong=found["wrong"]
-    )
+    return Answer(case.name, case.kind, said, found["share"], summary=found["summary"], planted=found["planted"])
 
 
 def main() -> None:
