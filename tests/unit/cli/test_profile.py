@@ -277,7 +277,8 @@ def test_interrupted_command_leaves_the_training_alone(sockets_at: Path, runs: P
 
 _COMMAND = (
     # Where the tests run as a shell's background job, Ctrl-C is ignored by all that they start.
-    "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\nfrom pathlib import Path\nfrom ocr_otel.cli.main import app\n"
+    "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from pathlib import Path\nfrom ocr_otel.cli.main import app\n"
     "from ocr_otel.profiling.control import places\n"
     "places.SYSTEM_TEMPORARY = Path(sys.argv[1])\napp(['profile', *sys.argv[2:]])"
 )
