@@ -17,6 +17,9 @@ WAITING: Final = 0.5
 """Share of the dataset's time without CPU from which it is waiting that takes it: storage, network, locks."""
 STARVED: Final = 0.5
 """Share of the time in which some task of the host waited for a CPU, from which a dataset's wait may be that."""
+ASLEEP: Final = 0.05
+"""Share of the dataset's time on a CPU below which it waits, however busy the machine: one that wants to compute and gets
+so little of a fair scheduler would have to share its CPU with twenty others."""
 HEADROOM: Final = 1.1
 """Workers that deliver exactly as fast as is needed leave the loop waiting whenever one is late."""
 MOST_WORKERS: Final = 16
@@ -46,8 +49,12 @@ class Making:
 def _waits(observation: Observation, making: Making) -> bool:
     """Return whether the dataset mostly waits, and does not compute; not where it may be a CPU that it waits for."""
     machine, budget = observation.known.machine, observation.budget
+    if making.dataset <= making.collate:
+        return False
+    if making.cpu <= ASLEEP * making.dataset:
+        return True
     starved = (machine.pressure_cpu or 0.0) >= STARVED or budget.part(budget.cpu_delay) >= CPU_CONTENTION
-    if machine.saturated or starved or making.dataset <= making.collate:
+    if machine.saturated or starved:
         return False
     return making.dataset - making.cpu >= WAITING * making.dataset
 

@@ -72,6 +72,8 @@ def test_waiting_on_a_machine_without_free_cpus_is_not_blamed_on_storage() -> No
     assert "storage" not in waiting(8, 0.2, 0.02, 0.01, known=busy).summary
     starved = {semconv.PRESSURE_CPU: 0.9}
     assert "storage" not in waiting(8, 0.2, 0.02, 0.01, known=starved).summary
+    # However busy the machine, one that wanted to compute would have got more than that.
+    assert "storage" in waiting(8, 0.2, 0.004, 0.01, known=starved).summary
 
 
 def test_workers_that_start_anew_in_each_epoch_are_named() -> None:
