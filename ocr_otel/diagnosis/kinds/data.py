@@ -18,8 +18,8 @@ WAITING: Final = 0.5
 STARVED: Final = 0.5
 """Share of the time in which some task of the host waited for a CPU, from which a dataset's wait may be that."""
 ASLEEP: Final = 0.05
-"""Share of the dataset's time on a CPU below which it waits, however busy the machine: one that wants to compute and gets
-so little of a fair scheduler would have to share its CPU with twenty others."""
+"""Share of the dataset's time on a CPU below which it waits, however busy the machine: one that wants to compute and
+gets so little of a fair scheduler would have to share its CPU with twenty others."""
 HEADROOM: Final = 1.1
 """Workers that deliver exactly as fast as is needed leave the loop waiting whenever one is late."""
 MOST_WORKERS: Final = 16
