@@ -115,6 +115,8 @@ class Instruments:
         for stage in stages:
             for counter in (self._samples, self._batches, self._epochs):
                 counter.add(0, _BY_STAGE[stage])
+        for mode in ProfileMode:
+            self._profiles.add(0, {semconv.PROFILE_MODE: str(mode)})
         for outcome in Outcome:
             self._runs.add(0, {semconv.OUTCOME_LABEL: str(outcome)})
 

@@ -49,5 +49,5 @@ PROFILES: Final = metric(
     "counter",
     "{window}",
     "Windows of the profiler that were opened, by `training.profile.mode`.",
-    "From the first one.",
+    "From the beginning of an entry.",
 )
