@@ -313,7 +313,16 @@ def test_labels_are_few_and_the_run_has_a_bounded_number_of_series(stack: Runnin
     # All other attributes of the resource are labels of `target_info` alone.
     series = stack.query(f'{{{labels},__name__!="target_info"}}')
     own = {"__name__", "job", "instance", "service_name", "host_name", "training_run_id", "training_rank"}
-    of_points = {"training_stage", "training_phase", "training_metric_name", "part", "outcome", "cause", "le"}
+    of_points = {
+        "training_stage",
+        "training_phase",
+        "training_profile_mode",
+        "training_metric_name",
+        "part",
+        "outcome",
+        "cause",
+        "le",
+    }
     of_resources = {"training_process_role", "training_dataloader_worker_id", "resource", "kind", "state", "device"}
     of_resources |= {"direction", "system_device", "system_filesystem_type", "system_paging_direction", "cpu_mode"}
     of_resources |= {"disk_io_direction", "process_context_switch_type", "system_paging_fault_type"}
