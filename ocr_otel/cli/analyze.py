@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
 import typer
 
 from ocr_otel.cli.locating import run_directory
-from ocr_otel.cli.printing import missing_extra, stop
+from ocr_otel.cli.printing import missing_extra, stop, write_file
 
 if TYPE_CHECKING:
     from ocr_otel.diagnosis import Diagnosis
@@ -58,12 +58,7 @@ def analyze(
     elif output is None:
         _render(profile, diagnosis, form, path.name, sys.stdout)
     else:
-        try:
-            with output.open("w", encoding="utf-8") as file:
-                _render(profile, diagnosis, form, path.name, file)
-        except OSError as error:
-            stop(f"{output} cannot be written: {error.strerror or error}")
-        typer.echo(str(output))
+        write_file(output, lambda file: _render(profile, diagnosis, form, path.name, file))
 
 
 def _meant(what: str | None, runs_dir: Path | None) -> tuple[Path, dict[str, Any]]:

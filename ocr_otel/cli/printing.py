@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn, TextIO
 
 import typer
 
@@ -24,6 +26,20 @@ def missing_extra(extra: str, error: ImportError) -> NoReturn:
         typer.Exit: Always.
     """
     stop(f"this command needs {error.name}, which is not installed: pip install 'ocr_otel[{extra}]'")
+
+
+def write_file(path: Path, write: Callable[[TextIO], None]) -> None:
+    """Let something write a file, and print where it is.
+
+    Raises:
+        typer.Exit: It cannot be written; it is said why.
+    """
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            write(file)
+    except OSError as error:
+        stop(f"{path} cannot be written: {error.strerror or error}")
+    typer.echo(str(path))
 
 
 def size(number: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from ocr_otel.cli.locating import run_directory
-from ocr_otel.cli.printing import missing_extra, stop
+from ocr_otel.cli.printing import missing_extra, stop, write_file
 
 if TYPE_CHECKING:
     from ocr_otel.runs import Run
@@ -54,12 +54,7 @@ def report(
         _render(_load(directory), form, sys.stdout)
     else:
         loaded = _load(directory)
-        try:
-            with output.open("w", encoding="utf-8") as file:
-                _render(loaded, form, file)
-        except OSError as error:
-            stop(f"{output} cannot be written: {error.strerror or error}")
-        typer.echo(str(output))
+        write_file(output, lambda file: _render(loaded, form, file))
 
 
 def write_html(directory: Path, output: Path | None) -> Path:

@@ -10,7 +10,7 @@ from ocr_otel.diagnosis.budget import TimeBudget
 from ocr_otel.diagnosis.known import Known
 from ocr_otel.diagnosis.verdict import Evidence
 from ocr_otel.diagnosis.window import budget_of_window
-from ocr_otel.diagnosis.words import percent
+from ocr_otel.diagnosis.words import count, percent
 from ocr_otel.profiling.profile import Device, WindowProfile
 from ocr_otel.semconv import Confidence, Phase, phase_seconds
 
@@ -95,15 +95,11 @@ class Observation:
     @property
     def basis(self) -> str:
         """What all of it rests on."""
-        batches = f"{self.budget.batches:,} batches" if self.budget.batches != 1 else "1 batch"
+        batches = count(self.budget.batches, "batch")
         if self.window is None:
             return f"phases of {batches} and what was read of the machine, without a profiler window"
-        recorded = len(self.window.batches)
-        window = (
-            f"a profiler window of {recorded} batch{'' if recorded == 1 else 'es'}"
-            if recorded
-            else ("a profiler window")
-        )
+        recorded = f" of {count(len(self.window.batches), 'batch')}" if self.window.batches else ""
+        window = f"a profiler window{recorded}"
         return window if self.window_only else f"phases of {batches} and {window}"
 
     def phase(self, *phases: Phase) -> Evidence:

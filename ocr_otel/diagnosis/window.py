@@ -9,17 +9,14 @@ from ocr_otel.diagnosis.budget import TimeBudget
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.semconv import Phase
 
-CALLBACKS: Final = "callbacks"
-"""The part that is all callbacks, module hooks and `self.log`; the range `callbacks:<name>` is one of them."""
-LOG: Final = "LightningModule.log"
-"""What `self.log` is called among the callbacks."""
+_OF_CALLBACK: Final = f"{semconv.CALLBACKS_RANGE}:"
 _PHASES: Final = {
     semconv.FETCH: Phase.FETCH,
     semconv.TRANSFER: Phase.TRANSFER,
     semconv.FORWARD: Phase.FORWARD,
     semconv.BACKWARD: Phase.BACKWARD,
     semconv.OPTIMIZER_STEP: Phase.OPTIMIZER,
-    CALLBACKS: Phase.CALLBACKS,
+    semconv.CALLBACKS_RANGE: Phase.CALLBACKS,
 }
 
 
@@ -37,7 +34,7 @@ def budget_of_window(window: WindowProfile) -> TimeBudget:
     in_batches = min(sum(window.batches), window.seconds)
     phases[Phase.LOOP] = max(0.0, in_batches - sum(phases.values()) - checkpoint)
     slowest = max(
-        ((each.name, each.own) for each in window.ranges if each.name.startswith(f"{CALLBACKS}:")),
+        ((each.name, each.own) for each in window.ranges if each.name.startswith(_OF_CALLBACK)),
         key=lambda item: item[1],
         default=("", 0.0),
     )
@@ -46,7 +43,7 @@ def budget_of_window(window: WindowProfile) -> TimeBudget:
         phases=phases,
         checkpoint=checkpoint,
         batches=len(window.batches),
-        slowest_callback=slowest[0].removeprefix(f"{CALLBACKS}:"),
+        slowest_callback=slowest[0].removeprefix(_OF_CALLBACK),
         slowest_callback_seconds=slowest[1],
         checkpoints=saved.calls if saved is not None else 0,
     )

@@ -219,7 +219,6 @@ class BatchPath:
         loop = self.loop
         if loop is None:
             return
-        began = self.journal.row_began()
         self.notes.append(
             Note(
                 end=now,
@@ -242,7 +241,7 @@ class BatchPath:
             self._progress(loop, now)
         self.attend_cost += perf_counter_ns() - now
         if self.watcher is not None:
-            self.watcher.batch_ended(loop, self.batch_idx, began, now)
+            self.watcher.batch_ended(loop, self.batch_idx, self.journal.row_began(), now)
             self.due_idx = min(self.due_idx, max(self.watcher.due_idx, self.batch_idx + 1))
 
     def close_batch(self, now: int, error: BaseException | None = None) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentelemetry.trace import Span
+
+from ocr_otel import semconv
 from ocr_otel.recording.summaries import LoopSummary
 
 Attributes = Mapping[str, Any]
@@ -22,6 +25,11 @@ class Judgement:
 
     attributes: Attributes = field(default_factory=dict)
     causes: tuple[Attributes, ...] = ()
+
+    def tell(self, span: Span, now: int) -> None:
+        """Put an event for each cause on a span; `now` is Unix nanoseconds."""
+        for cause in self.causes:
+            span.add_event(semconv.BOTTLENECK_EVENT, cause, now)
 
 
 Judge = Callable[[tuple[LoopSummary, ...], float, Attributes], Judgement]

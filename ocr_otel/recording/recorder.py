@@ -192,8 +192,7 @@ class Recorder:
         self, span: Span, epochs: tuple[LoopSummary, ...], wall: float, around: Mapping[str, Any], now: int
     ) -> Judgement:
         judgement = self._judge(epochs, wall, self.known | dict(around))
-        for cause in judgement.causes:
-            span.add_event(semconv.BOTTLENECK_EVENT, cause, self._unix(now))
+        judgement.tell(span, self._unix(now))
         return judgement
 
     # --- epochs and validations ---------------------------------------------------------------------------------------

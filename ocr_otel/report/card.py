@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from ocr_otel.diagnosis import TimeBudget, Verdict
+from ocr_otel.diagnosis.words import duration
 from ocr_otel.semconv import Bottleneck, Phase
 
 if TYPE_CHECKING:
@@ -91,21 +92,6 @@ class CardFacts:
     report_command: str
 
 
-def duration(seconds: float) -> str:
-    """Write a time as people read it: `12 µs`, `1.2 ms`, `4.5 s`, `3 min 20 s`, `2 h 05 min`."""
-    if 0 < seconds < 0.0000995:
-        return f"{seconds * 1e6:.3g} µs"
-    # The borders lie where the rounding below would reach the next unit: 0.9996 s is "1 s", not "1e+03 ms".
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 59.95:
-        return f"{seconds:.3g} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
-
-
 def printable(text: str) -> str:
     """Return the text without what could steer a terminal: names in a run may come from anywhere."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
@@ -134,6 +120,12 @@ def bound_of(verdict: Verdict) -> str:
     if verdict.kind in (Bottleneck.NONE, Bottleneck.COMPUTE) or factor < MIN_SPEEDUP:
         return ""
     return f"at most {factor:.{2 if factor < 2 else 1 if factor < 10 else 0}f} times as fast"
+
+
+def without_it(verdict: Verdict) -> str:
+    """Return that as a sentence; empty where it could bring nothing."""
+    bound = bound_of(verdict)
+    return f"Without it this would be {bound}: an upper bound." if bound else ""
 
 
 def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, file: TextIO | None = None) -> None:

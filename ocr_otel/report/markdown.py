@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from ocr_otel.diagnosis import Verdict
+from ocr_otel.diagnosis.words import duration
 from ocr_otel.report.build import UNFINISHED, build
-from ocr_otel.report.card import bound_of, cause_of, duration, mark_of, parts_of
+from ocr_otel.report.card import cause_of, mark_of, parts_of, without_it
 from ocr_otel.report.data import ReportData
 from ocr_otel.report.gfm import code, folded, table, text
 from ocr_otel.report.tables import Table
@@ -66,9 +67,7 @@ def _verdict(data: ReportData) -> list[str]:
 
 
 def _bound(verdict: Verdict) -> str:
-    bound = bound_of(verdict)
-    faster = f"Without it this would be {bound}: an upper bound. " if bound else ""
-    return f"{faster}Confidence: {verdict.confidence}."
+    return f"{without_it(verdict)} Confidence: {verdict.confidence}.".lstrip()
 
 
 def evidence(verdict: Verdict) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ocr_otel.report.card import bound_of, duration
+from ocr_otel.diagnosis.words import duration
+from ocr_otel.report.card import bound_of
 from ocr_otel.report.quantities import quantity
 from ocr_otel.report.window_line import marked
 

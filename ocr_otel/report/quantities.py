@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from ocr_otel.report.card import duration
+from ocr_otel.diagnosis.words import digits, duration, plural, size
 
-_BINARY: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL: Final = (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
 _SCALED: Final = {"W": "W", "J": "J", "Hz": "Hz", "V": "V"}
 _RATES: Final = {"s": "1", "J": "W"}
@@ -25,35 +24,19 @@ def quantity(value: float, unit: str) -> str:
     if unit == "s":
         return f"−{duration(-value)}" if value < 0 else duration(value)
     if unit == "1":
-        return f"{_digits(100 * value)} %"
+        return f"{digits(100 * value)} %"
     if unit == "Cel":
-        return f"{_digits(value)} °C"
+        return f"{digits(value)} °C"
     if base == "By":
-        size, steps = value, 0
-        # The border lies where rounding to three digits would reach the next unit.
-        while abs(size) >= 1023.5 and steps < len(_BINARY) - 1:
-            size, steps = size / 1024, steps + 1
-        return f"{_digits(size)} {_BINARY[steps]}{ending}"
+        return f"{size(value)}{ending}"
     if base in _SCALED:
         prefix, factor = next(((name, by) for name, by in _DECIMAL if abs(value) >= 0.9995 * by), ("", 1.0))
-        return f"{_digits(value / factor)} {prefix}{_SCALED[base]}{ending}"
+        return f"{digits(value / factor)} {prefix}{_SCALED[base]}{ending}"
     if base.startswith("{"):
         word = _word(base)
-        many = "ies" if word.endswith("y") else "es" if word.endswith(("s", "ch")) else "s"
-        return (
-            f"{_digits(value)} {word if value == 1 else word.removesuffix('y' if many == 'ies' else '') + many}{ending}"
-        )
-    return f"{_digits(value)} {unit}".rstrip()
+        return f"{digits(value)} {word if value == 1 else plural(word)}{ending}"
+    return f"{digits(value)} {unit}".rstrip()
 
 
 def _word(unit: str) -> str:
     return {"cpu": "CPU"}.get(unit.strip("{}"), unit.strip("{}").replace("_", " "))
-
-
-def _digits(value: float) -> str:
-    rounded = float(f"{value:.3g}")
-    if rounded == 0:
-        return "0"
-    if abs(rounded) < 1e-3 or abs(rounded) >= 1e15:
-        return f"{rounded:.2e}"
-    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:,g}"

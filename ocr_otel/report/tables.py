@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ocr_otel import semconv
+from ocr_otel.diagnosis.words import plural
 from ocr_otel.report import described
 from ocr_otel.report.quantities import quantity
 from ocr_otel.report.readings import Column
@@ -55,7 +56,7 @@ def _table(event: str, rows: list[Mapping[str, Any]]) -> Table:
     if not all(name.startswith(prefix) for name in names):
         prefix = _common(names)
     word = event.rpartition(".")[2].replace("_", " ")
-    title = word if len(rows) == 1 else f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    title = word if len(rows) == 1 else plural(word)
     return Table(
         title=f"{title[:1].upper()}{title[1:]}",
         meaning=semconv.EVENTS[event].meaning if event in semconv.EVENTS else "",

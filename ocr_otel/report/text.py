@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ocr_otel.diagnosis import Diagnosis
+from ocr_otel.diagnosis.words import duration
 from ocr_otel.report.build import build
-from ocr_otel.report.card import CardFacts, bound_of, duration, printable, render_card
+from ocr_otel.report.card import CardFacts, bound_of, printable, render_card
 from ocr_otel.report.data import ReportData
 from ocr_otel.report.quantities import quantity
 from ocr_otel.report.readings import Kind, Resources

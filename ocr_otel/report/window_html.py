@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ocr_otel.diagnosis import Diagnosis
+from ocr_otel.diagnosis.words import duration
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.profiling.span_events import events_of
-from ocr_otel.report.card import duration
 from ocr_otel.report.drawn import drawn_line
 from ocr_otel.report.page import rendered
 from ocr_otel.report.tables import tables

@@ -6,7 +6,7 @@ from ocr_otel.diagnosis.verdict import Diagnosis, Verdict
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.profiling.span_events import events_of
 from ocr_otel.report import gfm
-from ocr_otel.report.card import bound_of
+from ocr_otel.report.card import without_it
 from ocr_otel.report.markdown import evidence, listed
 from ocr_otel.report.tables import tables
 from ocr_otel.report.window_text import summary
@@ -33,7 +33,6 @@ def render(profile: WindowProfile, diagnosis: Diagnosis | None, title: str) -> s
 
 
 def _verdict(place: int, verdict: Verdict) -> list[str]:
-    bound = bound_of(verdict)
-    faster = f" Without it this would be {bound}: an upper bound." if bound else ""
-    found = [f"**{place}. {gfm.text(verdict.summary)}** {gfm.text(verdict.advice)}{faster}".rstrip()]
+    sentences = (f"**{place}. {gfm.text(verdict.summary)}**", gfm.text(verdict.advice), without_it(verdict))
+    found = [" ".join(each for each in sentences if each)]
     return [*found, evidence(verdict)] if place == 1 and verdict.evidence else found

@@ -9,9 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ocr_otel.diagnosis.verdict import Diagnosis, Verdict
+from ocr_otel.diagnosis.words import count, duration
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.profiling.span_events import events_of
-from ocr_otel.report.card import bound_of, duration, printable
+from ocr_otel.report.card import printable, without_it
 from ocr_otel.report.tables import Table as Found
 from ocr_otel.report.tables import tables
 
@@ -46,8 +47,7 @@ def summary(profile: WindowProfile) -> str:
     """Return in one line how much was recorded, and how busy host and device were."""
     parts = [duration(profile.seconds)]
     if profile.batches:
-        count = len(profile.batches)
-        parts.append(f"{count:,} batch{'' if count == 1 else 'es'}")
+        parts.append(count(len(profile.batches), "batch"))
     if profile.device is not None and profile.seconds > 0:
         parts.append(f"{profile.device.name or 'device'} busy {profile.device.busy / profile.seconds:.0%}")
     if profile.seconds > 0:
@@ -57,13 +57,12 @@ def summary(profile: WindowProfile) -> str:
 
 
 def _print_verdict(console: Console, place: int, verdict: Verdict) -> None:
-    bound = bound_of(verdict)
     first = place == 1
     console.print(Text(printable(f"{place}. {verdict.kind}: {verdict.summary}"), "bold yellow" if first else ""))
     if verdict.advice:
         console.print(Text(printable(f"   Try: {verdict.advice}")))
-    if bound:
-        console.print(Text(printable(f"   Without it this would be {bound}: an upper bound.")))
+    if faster := without_it(verdict):
+        console.print(Text(printable(f"   {faster}")))
     if first:
         for evidence in verdict.evidence:
             console.print(Text(printable(f"   Evidence: {evidence}")))

@@ -17,6 +17,11 @@ BOTTLENECK_EVENT: Final = event(
     "On `profile`, `train_epoch` and `fit`, up to three, ranked.",
 )
 
+CALLBACKS_RANGE: Final = "callbacks"
+"""Range in a trace of ours that is all callbacks, module hooks and `self.log`; `callbacks:<name>` is one of them."""
+LOG_CALLBACK: Final = "LightningModule.log"
+"""What `self.log` is called among the callbacks."""
+
 PROFILE_MODE: Final = attribute("training.profile.mode", "string", "Why the window opened.", "`profile`.")
 PROFILE_BATCHES: Final = attribute("training.profile.batches", "int", "Batches recorded.", "`profile`.", "{batch}")
 PROFILE_FIRST_BATCH: Final = attribute(

@@ -94,7 +94,6 @@ class TrainingHooks:
         self._strategy: StrategySeam | None = None
         self._logging: LoggingSeam | None = None
         self._interruptions: InterruptionWatch | None = None
-        self._profiler_ns = 0
         self._failures = 0
         self._in_epoch = False
         self._mfu: float | None = None
@@ -149,7 +148,9 @@ class TrainingHooks:
         self._profiler = ProfilerSeam(trainer.profiler, contexts)
         self._strategy = StrategySeam(trainer, recorder, contexts, self.failed)
         self._logging = LoggingSeam(module, trainer.loggers, contexts)
-        self._interruptions = InterruptionWatch(self.failed_beside)
+        self._interruptions = InterruptionWatch(
+            lambda: recorder.profiler_ns, self._strategy.take_starting, self.failed_beside
+        )
         self._windows = windows_of(
             recorder, self._settings, trainer, contexts, self._verdicts.of_window, self.failed_beside
         )
@@ -257,11 +258,7 @@ class TrainingHooks:
             self._mfu = model_flops_utilisation(trainer, module, summary.batches / summary.wall) or self._mfu
 
     def _take_interruptions(self) -> Interruptions:
-        recorder, strategy, watch = self._recorder, self._strategy, self._interruptions
-        if recorder is None or strategy is None or watch is None:
-            return Interruptions()
-        profiling, self._profiler_ns = recorder.profiler_ns - self._profiler_ns, recorder.profiler_ns
-        return watch.take(strategy.take_starting(), profiling / 1e9)
+        return self._interruptions.take() if self._interruptions is not None else Interruptions()
 
     def _begin_evaluation(self, trainer: Any, stage: Stage, batches: Any) -> None:
         if self._windows is not None:

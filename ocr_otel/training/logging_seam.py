@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
+from ocr_otel import semconv
 from ocr_otel.training.profiler_seam import Contexts
-
-LOG = "LightningModule.log"
 
 
 class LoggingSeam:
@@ -29,7 +28,7 @@ class LoggingSeam:
         self._wrapped: list[tuple[type, str, Any]] = []
         base = next((each for each in type(module).__mro__ if each.__name__ == "LightningModule"), None)
         if base is not None:
-            self._wrap(base, "log", contexts, LOG)
+            self._wrap(base, "log", contexts, semconv.LOG_CALLBACK)
         for logger in loggers:
             self._wrap(type(logger), "log_metrics", contexts, f"{type(logger).__name__}.log_metrics")
 

@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final
 
-import torch
-
 from ocr_otel import semconv
+from ocr_otel.profiling.windows.torch_profiler import named_range
 from ocr_otel.recording import journal
 from ocr_otel.recording.journal import Journal, TimedContext
 
@@ -18,7 +17,7 @@ _NAMES: Final = {
     journal.FORWARD: semconv.FORWARD,
     journal.BACKWARD: semconv.BACKWARD,
     journal.OPTIMIZER: semconv.OPTIMIZER_STEP,
-    journal.CALLBACKS: "callbacks",
+    journal.CALLBACKS: semconv.CALLBACKS_RANGE,
     journal.CHECKPOINT: semconv.CHECKPOINT_SAVE,
 }
 
@@ -41,7 +40,7 @@ class RangeContext:
     def __enter__(self) -> None:
         # The inner one first: where it ends a batch, that batch's range ends before this one begins.
         self._inner.__enter__()
-        opened = torch.profiler.record_function(self._name)
+        opened = named_range(self._name)
         opened.__enter__()
         self._open.append(opened)
 

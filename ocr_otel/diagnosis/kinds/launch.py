@@ -10,7 +10,6 @@ from ocr_otel.diagnosis.kinds import optimizer
 from ocr_otel.diagnosis.observation import WINDOW_SOURCE, WORK, Observation
 from ocr_otel.diagnosis.thresholds import LAUNCH
 from ocr_otel.diagnosis.verdict import Evidence, Verdict
-from ocr_otel.diagnosis.window import CALLBACKS
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.semconv import Bottleneck, Confidence, Phase
 
@@ -38,7 +37,7 @@ def _on_device(observation: Observation, window: WindowProfile) -> Verdict | Non
     elsewhere = sum(
         each.device_idle or 0.0
         for each in window.phases
-        if each.name in (semconv.FETCH, semconv.TRANSFER, CALLBACKS)
+        if each.name in (semconv.FETCH, semconv.TRANSFER, semconv.CALLBACKS_RANGE)
         or (each.name == semconv.OPTIMIZER_STEP and optimizer.judge(observation) is not None)
     )
     waited = min(idle, window.host.waiting)
@@ -58,8 +57,7 @@ def _on_device(observation: Observation, window: WindowProfile) -> Verdict | Non
             Evidence("kernels", f"{kernels}, mean {words.seconds(device.kernel_mean)}", WINDOW_SOURCE),
             Evidence(
                 "host launching",
-                f"{words.count(window.host.launches, 'launch').replace('launchs', 'launches')} in "
-                f"{words.seconds(window.host.launching)}",
+                f"{words.count(window.host.launches, 'launch')} in {words.seconds(window.host.launching)}",
                 WINDOW_SOURCE,
             ),
             *_gaps(window),

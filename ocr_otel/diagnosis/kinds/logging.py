@@ -7,7 +7,6 @@ from ocr_otel.diagnosis import words
 from ocr_otel.diagnosis.observation import Observation
 from ocr_otel.diagnosis.thresholds import CALLBACKS_SECONDS_PER_BATCH, LOGGING, LOOP_SECONDS_PER_BATCH
 from ocr_otel.diagnosis.verdict import Evidence, Verdict
-from ocr_otel.diagnosis.window import LOG
 from ocr_otel.semconv import Bottleneck, Phase
 
 
@@ -57,7 +56,7 @@ def _advice(observation: Observation, in_loop: bool) -> str:
     if "ProgressBar" in name:
         rate = f" {habits.bar_refresh} → {max(20, 10 * habits.bar_refresh)}" if habits.bar_refresh else ""
         return f"{name}(refresh_rate ...){rate}, or enable_progress_bar=False."
-    if name == LOG:
+    if name == semconv.LOG_CALLBACK:
         return (
             "Call self.log for fewer values and not in a loop: collect them, log on_epoch alone or every so many "
             "batches, and without sync_dist on each step."

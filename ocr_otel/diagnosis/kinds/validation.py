@@ -24,10 +24,10 @@ def judge(observation: Observation) -> Verdict | None:
         return None
     number = (
         f": {words.count(budget.validations, 'validation')} of {words.seconds(budget.validation / budget.validations)}"
-        if (budget.validations)
+        if budget.validations
         else ""
     )
-    training = words.count(budget.batches, "training batch").replace("batchs", "batches")
+    training = words.count(budget.batches, "training batch")
     return Verdict(
         Bottleneck.VALIDATION,
         share,

@@ -18,14 +18,13 @@ BATCHES: Final = (
 """Ranges that are a batch: ours, PyTorch's, Lightning's, which leaves out the wait for data; where a trace has several,
 the first of these counts."""
 
-CALLBACKS: Final = "callbacks"
 PHASES: Final = (
     semconv.FETCH,
     semconv.TRANSFER,
     semconv.FORWARD,
     semconv.BACKWARD,
     semconv.OPTIMIZER_STEP,
-    CALLBACKS,
+    semconv.CALLBACKS_RANGE,
 )
 """Parts of a batch that are recognised, whoever marked them."""
 
@@ -40,8 +39,8 @@ _ALIASES: Final = (
     # Lightning runs forward and backward inside its own `optimizer_step`; PyTorch's range is the optimiser alone only
     # where no closure is given, which is why forward and backward are taken out of it.
     (semconv.OPTIMIZER_STEP, re.compile(r"^Optimizer\.step#")),
-    (CALLBACKS, re.compile(r"^\[pl\]\[profile\]\[Callback\]")),
-    (CALLBACKS, re.compile(r"^callbacks(:|$)")),
+    (semconv.CALLBACKS_RANGE, re.compile(r"^\[pl\]\[profile\]\[Callback\]")),
+    (semconv.CALLBACKS_RANGE, re.compile(r"^callbacks(:|$)")),
 )
 _NUMBERS: Final = re.compile(r"\s+\w+=\d+(?=\s|$)|#\d+$|\s+\d+$")
 

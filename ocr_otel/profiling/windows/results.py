@@ -133,8 +133,7 @@ class Results:
             judgement = self._judge(profile, closed.known)
             for name, attributes in events_of(profile):
                 span.add_event(name, attributes, closed.end)
-            for cause in judgement.causes:
-                span.add_event(semconv.BOTTLENECK_EVENT, cause, closed.end)
+            judgement.tell(span, closed.end)
             span.set_attributes(judgement.attributes)
             self._files.make_room()
         except (OSError, UnreadableTrace, RuntimeError, ValueError) as error:

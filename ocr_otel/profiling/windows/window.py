@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
@@ -31,7 +32,6 @@ class OpenWindow:
         first_idx: Index of the first of them; None before.
         links: Contexts of their root spans.
         stalled: How long the training stood still for it.
-        began: When it opened.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class OpenWindow:
         self.first_idx: int | None = None
         self.links: list[SpanContext] = []
         self.stalled = 0
-        self.began = perf_counter_ns()
         self._profiler = profiler
         self._left_to_warm = warmup
         self._range: AbstractContextManager[Any] | None = None
@@ -89,7 +88,7 @@ class OpenWindow:
         self._leave()
         self._timed(self._profiler.stop)
 
-    def save(self, path: Any) -> None:
+    def save(self, path: Path) -> None:
         """Write the trace; see `TorchWindow.save`."""
         self._profiler.save(path)
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from ocr_otel.diagnosis import Evidence, Observation, TimeBudget, Verdict, diagnose
+from ocr_otel.diagnosis.words import duration
 from ocr_otel.report import card
-from ocr_otel.report.card import CardFacts, duration, render_card
+from ocr_otel.report.card import CardFacts, render_card
 from ocr_otel.semconv import Bottleneck, Confidence, Phase
 
 FACTS = CardFacts(

@@ -15,10 +15,11 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
+from ocr_otel import semconv
 from ocr_otel.training.compilations import Compilations
 from ocr_otel.training.cpu_delay import CpuDelay
 from ocr_otel.training.garbage import GarbageCollections
-from ocr_otel.training.logging_seam import LOG, LoggingSeam
+from ocr_otel.training.logging_seam import LoggingSeam
 
 
 def test_collections_are_timed_until_they_are_no_longer_watched() -> None:
@@ -126,14 +127,14 @@ def test_self_log_and_loggers_are_timed_for_an_entry_alone(tmp_path: Path) -> No
     with pytest.warns(UserWarning, match="trainer"):
         module.log("loss", 1.0)
     logger.log_metrics({"loss": 1.0}, 1)
-    assert contexts.entered == {LOG: 1, "CSVLogger.log_metrics": 1}
+    assert contexts.entered == {semconv.LOG_CALLBACK: 1, "CSVLogger.log_metrics": 1}
     copies = [copy.deepcopy(module), pickle.loads(pickle.dumps(module))]
     seam.remove()
     assert (pl.LightningModule.log, CSVLogger.log_metrics) == before
     for each in copies:
         with pytest.warns(UserWarning, match="trainer"):
             each.log("loss", 1.0)
-    assert contexts.entered[LOG] == 1
+    assert contexts.entered[semconv.LOG_CALLBACK] == 1
 
 
 def test_what_is_compiled_holds_no_clock() -> None:
