@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 READY := $(VENV)/.ready
 export UV_LINK_MODE ?= copy
+# Hundreds of tests start a process that imports PyTorch: without bytecode on disk each of them compiles it anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-diagnosis bench bench-guard stack stack-stop test-stack bench-stack dashboards docs constraints clean
+.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards docs docs-screenshots constraints audit clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,10 +30,20 @@ demo: $(READY) ## Train a small OCR model, instrumented, and make the report of 
 	$(BIN)/ocr-otel demo $(ARGS)
 
 test: lint ## Check style and types, then run the unit and integration tests.
-	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+	$(BIN)/python -m pytest tests/unit --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest tests/integration $(ARGS)
 
 test-diagnosis: $(READY) ## Judge a labelled set of trainings with planted bottlenecks; needs a quiet machine (about 10 minutes).
 	$(BIN)/python -m pytest tests/diagnosis $(ARGS)
+
+test-reliability: $(READY) ## Kill it, cut it off, fill its disk, plant secrets: what is promised in docs/reliability.md.
+	$(BIN)/python -m pytest tests/reliability -m "not slow_reliability" $(ARGS)
+
+test-reliability-all: $(READY) ## The same with plants in every function and 100 kills; takes an hour.
+	RELIABILITY_KILLS=$${RELIABILITY_KILLS:-50} $(BIN)/python -m pytest tests/reliability $(ARGS)
+
+soak: $(READY) ## Train for 10 minutes with everything on, and measure whether the process grows; wants a quiet machine.
+	$(BIN)/python -m tests.reliability.soak $(ARGS)
 
 lint: $(READY) ## ruff and mypy.
 	$(BIN)/ruff check .
@@ -46,6 +58,9 @@ bench: $(READY) ## Measure what the recording costs, beside others; takes some m
 bench-guard: $(READY) ## Fail on a gross regression of what the recording costs.
 	$(BIN)/python -m pytest tests/performance $(ARGS)
 
+bench-ranks: $(READY) ## Measure what the recording adds to a step of several ranks; wants a quiet machine.
+	$(BIN)/python -m tests.performance.bench_ranks $(ARGS)
+
 stack: $(READY) ## Start Collector, Jaeger, Prometheus and Alertmanager here, without containers; builds them once.
 	$(BIN)/ocr-otel stack up $(ARGS)
 
@@ -55,11 +70,15 @@ stack-stop: $(READY) ## Stop them.
 test-stack: $(READY) ## Test with the real servers; needs Go, which builds them once (about 12 minutes).
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group stack
 	$(BIN)/ocr-otel stack build
-	$(BIN)/python -m pytest tests/stack $(ARGS)
+	$(BIN)/python -m pytest tests/stack tests/scale $(ARGS)
 
 bench-stack: $(READY) ## Measure spans a second and CPU through agent, gateway and Jaeger.
 	$(BIN)/ocr-otel stack build
 	$(BIN)/python -m tests.stack.bench $(ARGS)
+
+scale: $(READY) ## Send 1,024 simulated ranks through a fleet of real servers, and note what it took in docs/capacity.json.
+	$(BIN)/ocr-otel stack build
+	$(BIN)/python -m tests.scale flood $(ARGS)
 
 dashboards: $(READY) ## Build the Grafana dashboards anew.
 	$(BIN)/python -m dashboards.build
@@ -67,11 +86,20 @@ dashboards: $(READY) ## Build the Grafana dashboards anew.
 docs: $(READY) ## Build the documentation, strictly.
 	$(BIN)/mkdocs build --strict
 
+docs-screenshots: $(READY) ## Train the trainings of the gallery and take its pictures; needs Chromium and a quiet machine.
+	$(BIN)/python -m docs.make_screenshots
+
 constraints: ## Pin the versions anew.
 	$(UV) pip compile --quiet --python-version 3.11 --all-extras --group test --group lint --group docs --group bench \
 		--group stack \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade \
 		pyproject.toml --output-file constraints.txt
+
+audit: $(READY) ## Ask PyPI's database of known weaknesses about the pinned versions; needs the network.
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group audit
+	@$(BIN)/python -c 'import requests; requests.get("https://pypi.org/pypi/pip/23.0/json", timeout=15).json()["vulnerabilities"][0]' \
+		2>/dev/null || { echo "make audit: PyPI's database of weaknesses cannot be asked from here; NOTHING was checked." >&2; exit 2; }
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt
 
 clean: ## Remove what was built; runs/ stays.
 	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache benchmark-results

@@ -26,6 +26,7 @@ def reference() -> str:
         ("Metrics of devices, processes and the host", semconv.RESOURCE_METRICS.values()),
         ("Metrics of others that dashboards and alerts read", semconv.FOREIGN_METRICS.values()),
         ("Attributes", semconv.ATTRIBUTES.values()),
+        ("What experiment trackers are given", semconv.TRACKED.values()),
         ("Events", semconv.EVENTS.values()),
     )
     return "\n\n".join(f"## {title}\n\n{_table(names)}" for title, names in parts)

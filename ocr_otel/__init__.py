@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["OTelCallback", "__version__"]
+__all__ = ["OTelCallback", "Profiler", "ResourceMonitor", "ThroughputMonitor", "__version__"]
 
 if TYPE_CHECKING:
-    from ocr_otel.callbacks.lightning import OTelCallback
+    from ocr_otel.callbacks.lightning import OTelCallback, Profiler, ResourceMonitor, ThroughputMonitor
 
 
 def __getattr__(name: str) -> Any:
-    if name == "OTelCallback":
+    if name in __all__:
         from ocr_otel.activation import callback_class
 
-        return callback_class()
+        return callback_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,35 +7,49 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ocr_otel.errors import SettingsError as SettingsError
+
 PREFIX: Final = "OCR_OTEL_"
 OFF: Final = "off"
+RUN_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""A name of a run, which becomes that of a directory."""
+URL: Final = r"^https?://[^\s/?#]+[^\s?#]*$"
+"""Where a page is, without a query."""
 
 
 def _listed(value: object) -> object:
-    """Split what is written with commas; `off` is nothing."""
-    if not isinstance(value, str):
+    """Split what is written with commas, or take a list; `off` is nothing."""
+    if isinstance(value, str):
+        value = value.lower().split(",")
+    elif not isinstance(value, Sequence):
         return value
-    names = [name.strip() for name in value.lower().split(",") if name.strip()]
+    names = [name.strip() for name in map(str, value) if name.strip()]
     return tuple(dict.fromkeys(names)) if names != [OFF] else ()
 
 
 ProfileModes = Annotated[
     tuple[Literal["on-demand", "anomaly", "start", "validation"], ...], NoDecode, BeforeValidator(_listed)
 ]
+TrackerParts = Annotated[tuple[Literal["summaries", "links", "report"], ...], NoDecode, BeforeValidator(_listed)]
 ProfileDetails = Annotated[
     tuple[Literal["shapes", "stack", "memory", "flops"], ...], NoDecode, BeforeValidator(_listed)
 ]
 
 
-class SettingsError(ValueError):
-    """A setting is wrong: the message names the variable, its value and what is allowed."""
+def _lowered(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[
+    Literal["off", "debug", "info", "warning", "error", "critical"], NoDecode, BeforeValidator(_lowered)
+]
 
 
 class Settings(BaseSettings):
@@ -54,12 +68,16 @@ class Settings(BaseSettings):
         ),
     ] = False
     runs_dir: Annotated[
-        Path, Field(description="Where the run directories are written when no OTLP endpoint and no exporter is named.")
+        Path,
+        Field(
+            description="Where the run directories are written: the telemetry when no OTLP endpoint and no exporter is "
+            "named, else what an endpoint has not acknowledged and the traces of profiler windows."
+        ),
     ] = Path("runs")
     run_id: Annotated[
         str | None,
         Field(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+            pattern=f"^{RUN_ID}$",
             description="Name of the run, and of its directory; letters, digits, `.`, `_`, `-`. Default: time and a "
             "random part.",
         ),
@@ -142,6 +160,57 @@ class Settings(BaseSettings):
             description="Bytes that the trace files of a run may take; the oldest are removed, the newest stays.",
         ),
     ] = 500_000_000
+    watchdog: Annotated[
+        bool,
+        Field(
+            description="Start a small process beside the training that ends its open spans when it is killed, and "
+            "says where it hangs."
+        ),
+    ] = True
+    hang_after: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds without progress after which a training is said to hang, at least; the longer its own "
+            "sections take, the longer. 0 looks for none.",
+        ),
+    ] = 300.0
+    spool: Annotated[
+        bool,
+        Field(
+            description="Where an OTLP endpoint is named: keep on disk, below `OCR_OTEL_RUNS_DIR`, what it has not "
+            "acknowledged, and deliver it later."
+        ),
+    ] = True
+    spool_size: Annotated[
+        int,
+        Field(ge=1_000_000, description="Bytes that a process may keep there; what comes when it is full is dropped."),
+    ] = 200_000_000
+    logs: Annotated[
+        LogLevel,
+        Field(
+            description="Send what the program logs with Python's `logging`, and its warnings, from this level on as "
+            "OpenTelemetry logs, under the batch in which it was logged: `debug`, `info`, `warning`, `error`, "
+            "`critical`; or `off`. Needs `ocr_otel[logs]`."
+        ),
+    ] = "off"
+    trackers: Annotated[
+        TrackerParts,
+        Field(
+            description="What the Trainer's loggers (W&B, MLflow, TensorBoard, CSV, ...) are given, separated by "
+            "commas: `summaries` (numbers at each epoch), `links` (ids and addresses by which run and traces are "
+            "found), `report` (the HTML report as an artifact of W&B and MLflow; making it takes seconds at the end); "
+            "or `off`."
+        ),
+    ] = ("summaries", "links")
+    jaeger_url: Annotated[
+        str | None,
+        Field(pattern=URL, description="Where people open Jaeger, such as `http://localhost:16686`, for those links."),
+    ] = None
+    grafana_url: Annotated[
+        str | None,
+        Field(pattern=URL, description="Where people open Grafana with our dashboards, for those links."),
+    ] = None
     summary: Annotated[bool, Field(description="Print the summary card in the terminal when a run ends.")] = True
     flush_timeout: Annotated[
         float,
@@ -149,11 +218,12 @@ class Settings(BaseSettings):
     ] = 5.0
 
 
-def load(environ: Mapping[str, str] | None = None) -> Settings:
+def load(environ: Mapping[str, str] | None = None, given: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings.
 
     Args:
         environ: Only checked for unknown names; values always come from the process environment.
+        given: Values by the name of a field, which go before those of the environment.
 
     Returns:
         The settings of this process.
@@ -168,11 +238,17 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
             raise SettingsError(f"{name} is not a setting of ocr_otel: {hint}")
+    arguments = dict(given or {})
+    for name in arguments:
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(Settings.model_fields)}."
+            raise SettingsError(f"{name} is not a setting of ocr_otel: {hint}")
     try:
-        return Settings()
+        return Settings(**arguments)
     except ValidationError as error:
         raise SettingsError(
-            "; ".join(_explain(item["loc"], item["input"], item["msg"]) for item in error.errors())
+            "; ".join(_explain(item["loc"], item["input"], item["msg"], arguments) for item in error.errors())
         ) from None
 
 
@@ -181,9 +257,11 @@ def variables() -> dict[str, str]:
     return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
 
 
-def _explain(location: tuple[int | str, ...], value: object, message: str) -> str:
-    variable = PREFIX + str(location[0]).upper() if location else PREFIX
-    return f"{variable}={value!r} is not allowed: {message[0].lower()}{message[1:]}. {variables().get(variable, '')}"
+def _explain(location: tuple[int | str, ...], value: object, message: str, given: Mapping[str, Any]) -> str:
+    field = str(location[0]) if location else ""
+    variable = PREFIX + field.upper()
+    name = field if field in given else variable
+    return f"{name}={value!r} is not allowed: {message[0].lower()}{message[1:]}. {variables().get(variable, '')}"
 
 
 def _written(default: object) -> str:

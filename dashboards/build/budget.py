@@ -47,6 +47,7 @@ def verdict() -> Builder[Panel]:
     spent = {
         Bottleneck.DATA: _in(Phase.FETCH),
         Bottleneck.TRANSFER: f"{transfer} * ({transfer} / {batches} >= bool {TRANSFER_SECONDS_PER_BATCH})",
+        Bottleneck.COMMUNICATION: _in(Phase.COMMUNICATION),
         Bottleneck.OPTIMIZER: _in(Phase.OPTIMIZER),
         Bottleneck.LOGGING: f"({callbacks} * ({callbacks} / {batches} >= bool {CALLBACKS_SECONDS_PER_BATCH}) + {loop})",
         Bottleneck.CHECKPOINT: _CHECKPOINT,

@@ -19,6 +19,7 @@ PARTS: Final[Mapping[str, str]] = {
     Phase.TRANSFER: "#b3881c",
     Phase.FORWARD: "#2f7ed1",
     Phase.BACKWARD: "#716bd6",
+    Phase.COMMUNICATION: "#1695a3",
     Phase.OPTIMIZER: "#a85cc6",
     Phase.CALLBACKS: "#d0588f",
     Phase.LOOP: "#7d8592",

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from dashboards.build import colors, devices, disks, hosts, limits, links, processes, promql, torch_memory, variables
+from dashboards.build import (
+    colors,
+    devices,
+    disks,
+    hosts,
+    limits,
+    links,
+    processes,
+    promql,
+    ranks,
+    torch_memory,
+    variables,
+)
 from dashboards.build import thresholds as at
 from dashboards.build.face import Face
 from dashboards.build.layout import dashboard
@@ -17,8 +27,6 @@ from dashboards.build.promql import HOST, OF_RUN, RANK, TRAIN, series
 from dashboards.build.queries import Query
 from ocr_otel import semconv
 from ocr_otel.semconv import Bottleneck
-
-_RANK: Final = f"rank {{{{{RANK}}}}}"
 
 
 def build() -> Dashboard:
@@ -52,23 +60,12 @@ def _ranks() -> list[Builder[Panel]]:
             Face(
                 "Batch time by rank",
                 "Mean time of a training batch on each rank. Ranks wait for each other, so that the lines lie "
-                "together; which one they wait for is in Straggling, and in the phases of a batch trace.",
+                "together; which one they wait for is in Delay by rank, and in the phases of a batch trace.",
                 units.Seconds,
             ),
-            Query(promql.mean(semconv.METRIC_BATCH_DURATION, *OF_RUN, TRAIN, by=RANK), _RANK),
+            Query(promql.mean(semconv.METRIC_BATCH_DURATION, *OF_RUN, TRAIN, by=RANK), ranks.NAMED),
         ),
-        lines(
-            Face(
-                "Straggling",
-                "How much later than the median rank a rank arrives at the end of a step. One rank that stays above "
-                "the line holds up all others: compare its data wait, GPU clock and host with the rest.",
-                units.Seconds,
-                steps=((at.TRAINING_STRAGGLER, colors.ATTENTION),),
-                empty="one rank, or not measured",
-            ),
-            Query(f"max by ({RANK}) ({series(semconv.STRAGGLER_DELAY, *OF_RUN)})", _RANK),
-            limits=(None, None),
-        ),
+        ranks.delay(width=12),
         lines(
             Face(
                 "Waiting for data by rank",
@@ -77,7 +74,7 @@ def _ranks() -> list[Builder[Panel]]:
                 units.PercentUnit,
                 steps=waits,
             ),
-            Query(f"avg by ({RANK}) ({series(semconv.METRIC_DATA_WAIT, *OF_RUN, TRAIN)})", _RANK),
+            Query(f"avg by ({RANK}) ({series(semconv.METRIC_DATA_WAIT, *OF_RUN, TRAIN)})", ranks.NAMED),
             limits=(0, 1),
         ),
         lines(
@@ -87,6 +84,6 @@ def _ranks() -> list[Builder[Panel]]:
                 "different size.",
                 "suffix:samples/s",
             ),
-            Query(f"sum by ({RANK}) ({series(semconv.METRIC_THROUGHPUT_SAMPLES, *OF_RUN, TRAIN)})", _RANK),
+            Query(f"sum by ({RANK}) ({series(semconv.METRIC_THROUGHPUT_SAMPLES, *OF_RUN, TRAIN)})", ranks.NAMED),
         ),
     ]

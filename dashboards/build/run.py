@@ -8,7 +8,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-from dashboards.build import budget, colors, links, progress, promql, variables
+from dashboards.build import budget, colors, links, progress, promql, ranks, variables
 from dashboards.build import thresholds as at
 from dashboards.build.face import Face
 from dashboards.build.layout import dashboard
@@ -39,6 +39,7 @@ def build() -> Dashboard:
         [
             ("Verdict", [budget.verdict(), budget.parts(), *_state()]),
             ("Time", _time()),
+            ("Ranks", ranks.ranks(width=8)),
             ("Epochs, validation, checkpoints", progress.epochs()),
             ("What the module logs", progress.logged()),
             ("Traces", _traces()),

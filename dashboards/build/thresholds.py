@@ -13,6 +13,7 @@ VERDICT_SHARES: Final[Mapping[Bottleneck, float]] = {
     for kind in (
         Bottleneck.DATA,
         Bottleneck.TRANSFER,
+        Bottleneck.COMMUNICATION,
         Bottleneck.OPTIMIZER,
         Bottleneck.LOGGING,
         Bottleneck.CHECKPOINT,
@@ -31,5 +32,5 @@ TRAINING_GPU_MEMORY_NEARLY_FULL: Final = 0.97
 TRAINING_HOST_MEMORY_PRESSURE: Final = 0.92
 TRAINING_DISK_NEARLY_FULL: Final = 0.92
 TRAINING_STRAGGLER: Final = 0.02
-"""Seconds after the median rank."""
+"""Seconds after the median of the others."""
 TELEMETRY_QUEUE_FILLING: Final = 0.5

@@ -121,6 +121,7 @@ def present(summary: EntrySummary) -> None:
             amp_skipped_steps=sum(epoch.skipped_steps for epoch in summary.epochs),
             spans_lost=summary.spans_lost,
             destination=summary.destination,
+            straggler=summary.straggler,
             report_command=f"ocr-otel report {summary.directory}" if summary.directory else "",
         ),
     )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import os
 from pathlib import Path
 from typing import Any
 
 from ocr_otel import semconv
 from ocr_otel.callbacks.binding import judge, present
-from ocr_otel.recording import Recorder, journal, recorder_for
+from ocr_otel.recording import Judgement, Recorder, journal, recorder_for
 from ocr_otel.recording.contexts import FetchContext
 from ocr_otel.recording.journal import TimedContext
 from ocr_otel.resources.monitor import Monitor
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
 from ocr_otel.telemetry import session_for_process
-from ocr_otel.telemetry.failures import report
+from ocr_otel.telemetry.failures import MAX_FAILURES, report
 from ocr_otel.training.batch_size import find_batch_size
-from ocr_otel.training.guard import guarded
+from ocr_otel.training.guard import Parts, guarded, say_off
 from ocr_otel.training.identity import identity_of
+from ocr_otel.training.log_bridge import bridge_logs, check_logs
 from ocr_otel.training.resources import monitor_for
 
 
@@ -39,6 +41,8 @@ class FabricCallback:
         self._recorder: Recorder | None = None
         self._monitor: Monitor | None = None
         self._said: set[str] = set()
+        self._failures = 0
+        self._parts = Parts(self.failed)
         self._epochs = -1
         self._batches = 0
 
@@ -50,6 +54,7 @@ class FabricCallback:
         session = session_for_process(self._settings, lambda: identity_of(fabric, self._settings))
         if session is None:
             return
+        check_logs(self._settings)
         recorder = recorder_for(session, self._settings)
         if recorder.busy:
             return
@@ -59,13 +64,21 @@ class FabricCallback:
             semconv.CONFIG_PREFIX + "world_size": fabric.world_size,
             semconv.CONFIG_PREFIX + "parameters": sum(parameter.numel() for parameter in module.parameters()),
         }
-        self._monitor = monitor_for(recorder, self._settings)
-        if self._monitor is not None:
-            self._monitor.start([Path.cwd()])
-        recorder.begin_entry(
-            semconv.FIT, configuration, (Stage.TRAIN, Stage.VALIDATE), lambda: self._batches, judge, self._monitor
-        )
         self._recorder = recorder
+        self._parts = parts = Parts(recorder.failed_beside)
+        self._monitor = monitor = parts.attempt("resources", lambda: monitor_for(recorder, self._settings))
+        if monitor is not None:
+            parts.end_by("resources", monitor.stop)
+            parts.attempt("resources", lambda: monitor.start([Path.cwd()]))
+        recorder.begin_entry(
+            semconv.FIT,
+            configuration,
+            (Stage.TRAIN, Stage.VALIDATE),
+            lambda: self._batches,
+            lambda *known: parts.attempt("verdict", lambda: judge(*known)) or Judgement(),
+            monitor,
+        )
+        parts.attempt("logs", lambda: bridge_logs(recorder, self._settings))
         self._fetch = FetchContext(recorder.path)
         self._step = TimedContext(recorder.path.journal, journal.FORWARD)
         self._waiting = False
@@ -76,14 +89,20 @@ class FabricCallback:
     def finish(self) -> None:
         """End the run."""
         recorder, self._recorder = self._recorder, None
-        if recorder is None:
+        if recorder is None or recorder.session.pid != os.getpid():
+            # A child that the loop forked, and that ends as if it were the loop's process.
             return
         atexit.unregister(self.finish)
+        self._stop_reading()
+        summary = self._parts.attempt("end_entry", lambda: recorder.end_entry(Outcome.COMPLETED))
+        if recorder.busy:
+            self._parts.attempt("abandon", recorder.abandon)
+        if summary is not None and self._settings.summary and recorder.session.identity.rank == 0:
+            self._parts.attempt("summary", lambda: present(summary))
+
+    def _stop_reading(self) -> None:
         if self._monitor is not None:
-            self._monitor.stop()
-        summary = recorder.end_entry(Outcome.COMPLETED)
-        if self._settings.summary and recorder.session.identity.rank == 0:
-            present(summary)
+            self._parts.attempt("resources", self._monitor.stop)
 
     @guarded
     def on_train_epoch_start(self, *args: Any, **kwargs: Any) -> None:
@@ -161,7 +180,18 @@ class FabricCallback:
             self._wait()
 
     def failed(self, cause: str, error: Exception) -> None:
-        """Log a failure of ours once and count it."""
-        report(self._said, cause, error)
-        if self._recorder is not None:
-            self._recorder.instruments.error(cause)
+        """Log a failure of ours once, count it, and stop recording when there are too many."""
+        recorder = self._recorder
+        if recorder is None:
+            report(self._said, cause, error)
+            return
+        self._said.add(cause)
+        recorder.failed_beside(cause, error)
+        self._failures += 1
+        if self._failures < MAX_FAILURES and cause != "on_after_setup":
+            return
+        say_off(self._failures, error)
+        self._recorder = None
+        atexit.unregister(self.finish)
+        self._stop_reading()
+        self._parts.attempt("abandon", recorder.abandon)

@@ -1,33 +1,23 @@
-"""`OTelCallback` for the package `lightning`."""
+"""The callbacks for the package `lightning`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from lightning.pytorch import Callback
 
-from ocr_otel.callbacks.binding import VERDICTS, present
-from ocr_otel.settings import Settings
-from ocr_otel.training.hooks import TrainingHooks
+from ocr_otel.callbacks.configured import ProfilerPart, ResourcesPart, ThroughputPart, WholeRecording
 
 
-class OTelCallback(TrainingHooks, Callback):
-    """Records a Trainer's runs as OpenTelemetry traces and metrics.
+class OTelCallback(WholeRecording, Callback):
+    """Records a Trainer's runs as OpenTelemetry traces and metrics; see `WholeRecording`."""
 
-    With `OCR_OTEL_ENABLED=true` every Trainer has one by itself; passed by hand it works without the variable. Twice
-    on one Trainer counts once.
 
-    Args:
-        batch_size: Returns the number of samples of a batch; by default the first tensor's first dimension.
-        settings: The settings; by default those of the `OCR_OTEL_*` variables.
+class ThroughputMonitor(ThroughputPart, Callback):
+    """Samples a second and times of batches, by epoch; see `ThroughputPart`."""
 
-    Raises:
-        SettingsError: A setting is wrong.
 
-    Example:
-        >>> trainer = Trainer(callbacks=[OTelCallback()])  # doctest: +SKIP
-    """
+class Profiler(ProfilerPart, Callback):
+    """Windows of `torch.profiler`; see `ProfilerPart`."""
 
-    def __init__(self, batch_size: Callable[[Any], int] | None = None, settings: Settings | None = None) -> None:
-        super().__init__(VERDICTS, present, batch_size, settings)
+
+class ResourceMonitor(ResourcesPart, Callback):
+    """Readings of GPUs, memory, processes and I/O, and warnings; see `ResourcesPart`."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from ocr_otel.cli.locating import run_directory
-from ocr_otel.cli.printing import missing_extra, stop, write_file
+from ocr_otel.cli.printing import missing_extra, print_or_write, stop, writing
+from ocr_otel.cli.reading import reading
 
 if TYPE_CHECKING:
     from ocr_otel.diagnosis import Diagnosis
     from ocr_otel.profiling.profile import WindowProfile
-
-LONG: Final = 16_000_000
-"""Bytes of a file from which on reading it takes long enough to show how far it is."""
 
 
 class Format(StrEnum):
@@ -55,10 +50,8 @@ def analyze(
     diagnosis = _diagnosed(profile, known)
     if form is Format.HTML:
         typer.echo(str(_write_html(profile, diagnosis, path, output)))
-    elif output is None:
-        _render(profile, diagnosis, form, path.name, sys.stdout)
     else:
-        write_file(output, lambda file: _render(profile, diagnosis, form, path.name, file))
+        print_or_write(output, lambda file: _render(profile, diagnosis, form, path.name, file))
 
 
 def _meant(what: str | None, runs_dir: Path | None) -> tuple[Path, dict[str, Any]]:
@@ -99,28 +92,12 @@ def _read(path: Path) -> WindowProfile:
     from ocr_otel.profiling.kineto.source import TraceError
 
     try:
-        with _progress(path) as progress:
+        with reading(path.stat().st_size if path.is_file() else 0) as progress:
             return profile_of(path, progress)
     except TraceError as error:
         stop(str(error))
     except MemoryError:
         stop(f"{path} has more events than there is memory for.")
-
-
-@contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int, int], None] | None]:
-    if not sys.stderr.isatty() or not path.is_file() or path.stat().st_size < LONG:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    shown = Progress(
-        "Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    )
-    with shown:
-        task = shown.add_task("read", total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _diagnosed(profile: WindowProfile, known: dict[str, Any]) -> Diagnosis | None:
@@ -150,8 +127,6 @@ def _write_html(profile: WindowProfile, diagnosis: Diagnosis | None, trace: Path
     except ImportError as error:
         missing_extra("report", error)
     path = output or trace.with_name(trace.name.removesuffix(".gz").removesuffix(".json") + ".html")
-    try:
-        window_html.render(profile, diagnosis, path, trace.name)
-    except OSError as error:
-        stop(f"{path} cannot be written: {error.strerror or error}. Name another file with --output.")
+    with writing(path):
+        window_html.render(profile, diagnosis, path, trace.name, beside=output is None)
     return path

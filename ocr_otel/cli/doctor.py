@@ -64,6 +64,7 @@ def _examine() -> Iterator[list[Finding]]:
         checks.check_activation,
         checks.check_packages,
         checks.check_delivery,
+        checks.check_spool,
         checks.check_nvml,
         checks.check_resources,
         checks.check_extras,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ocr_otel import __version__
-from ocr_otel.cli import analyze, demo, doctor, profile, replay, report, stack
+from ocr_otel.cli import analyze, baseline, compare, demo, doctor, profile, recover, replay, report, stack, watch
 
 app = typer.Typer(
     name="ocr-otel",
@@ -20,10 +20,14 @@ app = typer.Typer(
 
 app.command("demo", context_settings=demo.CONTEXT)(demo.demo)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("analyze")(analyze.analyze)
 app.command("profile")(profile.profile)
+app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.command("replay")(replay.replay)
+app.command("recover")(recover.recover)
+app.add_typer(baseline.app, name="baseline")
 app.add_typer(stack.app, name="stack")
 
 

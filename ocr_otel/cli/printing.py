@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -40,6 +42,27 @@ def write_file(path: Path, write: Callable[[TextIO], None]) -> None:
     except OSError as error:
         stop(f"{path} cannot be written: {error.strerror or error}")
     typer.echo(str(path))
+
+
+def print_or_write(output: Path | None, write: Callable[[TextIO], None]) -> None:
+    """Let something write to the terminal, or into a file where one is named; see `write_file`."""
+    if output is None:
+        write(sys.stdout)
+    else:
+        write_file(output, write)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Write a file that has a name by default.
+
+    Raises:
+        typer.Exit: It cannot be written; it is said why, and that another one may be named.
+    """
+    try:
+        yield
+    except OSError as error:
+        stop(f"{path} cannot be written: {error.strerror or error}. Name another file with --output.")
 
 
 def size(number: float) -> str:

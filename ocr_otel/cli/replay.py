@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocr_otel.cli.locating import run_directory
+from ocr_otel.cli.locating import run_directory, runs_directory
 from ocr_otel.cli.printing import missing_extra, size, stop
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def replay(
 ) -> None:
     """Send a recorded run to an OTLP/HTTP receiver.
 
-    Such as the OpenTelemetry Collector, Jaeger, or a vendor.
+    Such as the OpenTelemetry Collector, Jaeger, or a vendor. Of a run with an endpoint of its own, what that did not
+    take is sent, and removed.
 
     How far it came is noted in the run directory: the same command goes on from there.
     """
     headers = _headers(header or [])
-    directory = run_directory(run, runs_dir)
+    directory = _directory(run, runs_dir)
     try:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -97,6 +98,17 @@ def replay(
         stop("interrupted. The same command goes on where this one stopped.", status=130)
     _print(outcome, directory, endpoint, bool(headers))
     raise typer.Exit(0 if outcome.complete else 130 if stopping.is_set() else 1)
+
+
+def _directory(run: str, runs_dir: Path | None) -> Path:
+    from ocr_otel.spool import spools
+
+    # A run with an endpoint of its own has no files by which it is known for a run, but what waits.
+    if Path(run).name == run and not Path(run).exists():
+        named = runs_directory(runs_dir) / run
+        if any(spools(folder) for folder in (named, *named.glob("rank-*"))):
+            return named
+    return run_directory(run, runs_dir)
 
 
 @contextmanager
@@ -144,13 +156,15 @@ def _print(outcome: Outcome, directory: Path, endpoint: str, with_headers: bool)
     requests = f"{outcome.requests} request{'s' * (outcome.requests != 1)}"
     if sent:
         say(f"Sent {' and '.join(_joined(sent))} of {directory} to {outcome.endpoint} in {requests}.")
-    elif outcome.complete:
+    elif outcome.complete and not outcome.in_use:
         say(f"Nothing to send: {outcome.endpoint} has acknowledged all of {directory}. --no-resume sends it again.")
     if outcome.resumed and sent:
         say(f"{size(outcome.resumed)} had been sent before and were left out.")
     for signal, number in outcome.rejected.items():
         if number:
             say(f"The receiver did not keep {number:,} {ITEMS[signal]}.")
+    for name in outcome.in_use:
+        say(f"{name} was left alone: the run, or what delivers for it, sends from there.")
     for remark, times in outcome.remarks.items():
         say(f"The receiver remarks{f' ({times} times)' * (times > 1)}: {remark}")
     for each in outcome.damaged[:SHOWN_LINES]:

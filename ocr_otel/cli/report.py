@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from ocr_otel.cli.locating import run_directory
-from ocr_otel.cli.printing import missing_extra, stop, write_file
+from ocr_otel.cli.printing import missing_extra, print_or_write, stop, writing
+from ocr_otel.cli.reading import reading
 
 if TYPE_CHECKING:
     from ocr_otel.runs import Run
@@ -50,11 +51,9 @@ def report(
         typer.echo(str(path))
         if open_it:
             _open(path)
-    elif output is None:
-        _render(_load(directory), form, sys.stdout)
     else:
-        loaded = _load(directory)
-        write_file(output, lambda file: _render(loaded, form, file))
+        found = loaded(directory)
+        print_or_write(output, lambda file: _render(found, form, file))
 
 
 def write_html(directory: Path, output: Path | None) -> Path:
@@ -68,19 +67,23 @@ def write_html(directory: Path, output: Path | None) -> Path:
         from ocr_otel.report import html
     except ImportError as error:
         missing_extra("report", error)
-    run = _load(directory)
-    try:
+    run = loaded(directory)
+    with writing(path):
         html.render(run, path)
-    except OSError as error:
-        stop(f"{path} cannot be written: {error.strerror or error}. Name another file with --output.")
     return path
 
 
-def _load(directory: Path) -> Run:
+def loaded(directory: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        typer.Exit: It cannot be read; it is said why.
+    """
     from ocr_otel.runs import RunError, load
 
     try:
-        return load(directory)
+        with reading(sum(path.stat().st_size for path in directory.rglob("*.jsonl") if path.is_file())) as progress:
+            return load(directory, progress)
     except RunError as error:
         stop(str(error))
     except OSError as error:

@@ -138,7 +138,7 @@ def _of_directory(directory: Path) -> RunningRun:
 
 
 def _asked(card: Card, seen: bool) -> Training | None:
-    from ocr_otel.profiling.control import client
+    from ocr_otel.profiling.control import client, places
     from ocr_otel.profiling.control.finding import Training
     from ocr_otel.profiling.control.protocol import PROTOCOL
 
@@ -147,8 +147,12 @@ def _asked(card: Card, seen: bool) -> Training | None:
             f"run {card.run_id} speaks version {card.protocol} of the protocol (ocr_otel {card.version}) and this "
             f"command version {PROTOCOL}: call the command of the training's environment"
         )
+    path = Path(card.socket)
     try:
-        return Training(Path(card.socket), card.started, client.standing(Path(card.socket)))
+        if not places.is_place(path):
+            # A card of somebody else's run directory leads to a socket of a training, or nowhere.
+            raise client.NobodyListens(f"{path} is no socket of a training")
+        return Training(path, card.started, client.standing(path))
     except client.NobodyListens:
         if not seen:
             return None

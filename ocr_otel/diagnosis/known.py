@@ -42,6 +42,7 @@ class Machine:
         gpu_throttled: Share of the samples in which their clocks were held down.
         accelerator: Whether there is a device beside the CPU.
         ranks: Number of ranks.
+        compared: Ranks whose arrivals at the same steps were compared; 0 where nobody could.
     """
 
     cpus: float | None = None
@@ -58,6 +59,7 @@ class Machine:
     gpu_throttled: float | None = None
     accelerator: bool | None = None
     ranks: int = 1
+    compared: int = 0
 
     @property
     def saturated(self) -> bool:
@@ -65,6 +67,23 @@ class Machine:
         if self.cpus is None or self.main_cpu is None:
             return False
         return self.main_cpu + (self.workers_cpu or 0.0) >= 0.85 * self.cpus
+
+
+@dataclass(frozen=True, slots=True)
+class Straggler:
+    """The rank that all others wait for.
+
+    Attributes:
+        rank: Which.
+        ratio: Share of the steps at which it arrived last.
+        delay: Seconds after the median of the others, in three of four steps at least.
+        phase: In which it spends more than the others; empty where unknown.
+    """
+
+    rank: int
+    ratio: float
+    delay: float
+    phase: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +111,13 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All of it."""
+    """All of it; `straggler` is None where no rank holds up the others, or nobody could tell."""
 
     loader: Loader = field(default_factory=Loader)
     machine: Machine = field(default_factory=Machine)
     optimizer: OptimizerFacts = field(default_factory=OptimizerFacts)
     habits: Habits = field(default_factory=Habits)
+    straggler: Straggler | None = None
 
     @classmethod
     def of(cls, attributes: Attributes) -> Self:
@@ -127,6 +147,7 @@ class Known:
                 gpu_throttled=_number(attributes, semconv.GPU_HELD_DOWN),
                 accelerator=accelerator != "CPUAccelerator" if accelerator else None,
                 ranks=_integer(attributes, semconv.CONFIG_WORLD_SIZE) or 1,
+                compared=_integer(attributes, semconv.RANKS_COMPARED) or 0,
             ),
             optimizer=OptimizerFacts(
                 name=_text(attributes, semconv.CONFIG_OPTIMIZER),
@@ -143,7 +164,20 @@ class Known:
                 check_val_every=_integer(attributes, semconv.CONFIG_CHECK_VAL_EVERY),
                 precision=_text(attributes, semconv.CONFIG_PRECISION),
             ),
+            straggler=_straggler(attributes),
         )
+
+
+def _straggler(attributes: Attributes) -> Straggler | None:
+    rank = _integer(attributes, semconv.STRAGGLER_RANK)
+    if rank is None:
+        return None
+    return Straggler(
+        rank,
+        _number(attributes, semconv.STRAGGLER_RATIO) or 0.0,
+        _number(attributes, semconv.STRAGGLER_SECONDS) or 0.0,
+        _text(attributes, semconv.STRAGGLER_PHASE),
+    )
 
 
 def _number(attributes: Attributes, name: str) -> float | None:

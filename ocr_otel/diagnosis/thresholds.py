@@ -30,7 +30,7 @@ a convolutional or transformer model has a fifth to a half of it."""
 SYNCHRONIZATION: Final = 0.10
 """Waste: nothing in a training needs the host to wait for the device at each step."""
 COMMUNICATION: Final = 0.10
-"""Waste: gradients can be reduced while the backward pass goes on."""
+"""Waste: gradients can be reduced while the backward pass goes on, and ranks that do alike need not wait."""
 OPTIMIZER: Final = 0.35
 """Each step reads and writes every parameter several times, which on small batches takes up to a third."""
 OPTIMIZER_FOR_LOOP: Final = 0.30

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-INTERVAL_SECONDS: Final = 1.0
-"""Kept batches become spans within this time; so long, too, are the chunks of the sliding window of throughput."""
-STOP_SECONDS: Final = 5.0
-"""The end of an entry waits for it no longer than this; exporters of the application may hold it up."""
+from ocr_otel.telemetry.failures import MAX_FAILURES, Failed, say_part_off
+
+INTERVAL_SECONDS: Final = 0.25
+"""Kept batches become spans within this time; so long, too, are the chunks of the sliding window of throughput. With
+the time that an exporter may leave them in its queue it is half a second in which a kill loses them: a machine with so
+much other work that threads wait as long again for their turn still loses none from more than a second before."""
 
 
 class Background:
-    """Calls a function once a second while an entry runs.
+    """Does some things now and then while an entry runs; one that fails several times in a row is off.
 
     Args:
-        work: What is done.
-        failed: Takes a failure with its cause; the next second is tried again.
+        works: What is done, by the name of the part of the recording that it is.
+        failed: Takes a failure with the name of the part.
 
     Attributes:
         cpu_ns: CPU time that it took so far, nanoseconds.
     """
 
-    def __init__(self, work: Callable[[], None], failed: Callable[[str, Exception], None]) -> None:
+    def __init__(self, works: Mapping[str, Callable[[], None]], failed: Failed) -> None:
         self.cpu_ns = 0
-        self._work = work
+        self._works = works
         self._failed = failed
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -39,18 +41,25 @@ class Background:
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """End, and wait for what is being done, within a bound."""
+    def stop(self, seconds: float) -> None:
+        """End, and wait for what is being done, at most so long: exporters of the application may hold it up."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
+            self._thread.join(seconds)
             self._thread = None
 
     def _run(self, stopping: threading.Event) -> None:
         before = self.cpu_ns
-        while not stopping.wait(INTERVAL_SECONDS):
-            try:
-                self._work()
-            except Exception as error:
-                self._failed("background", error)
+        failures = dict.fromkeys(self._works, 0)
+        while failures and not stopping.wait(INTERVAL_SECONDS):
+            for part in list(failures):
+                try:
+                    self._works[part]()
+                    failures[part] = 0
+                except Exception as error:
+                    self._failed(part, error)
+                    failures[part] += 1
+                    if failures[part] >= MAX_FAILURES:
+                        say_part_off(part, error)
+                        del failures[part]
             self.cpu_ns = before + time.thread_time_ns()

@@ -8,13 +8,15 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import attach, detach
 
-from ocr_otel.recording import batch_trace, ids, journal, sampling
+from ocr_otel.recording import batch_trace, journal, sampling
 from ocr_otel.recording.device_times import Mark, Marks
 from ocr_otel.recording.journal import Journal, Timing
 from ocr_otel.recording.loop import Loop
 from ocr_otel.recording.watcher import BatchWatcher
 from ocr_otel.semconv import Kept, Stage
 from ocr_otel.telemetry import Session
+from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
+from ocr_otel.watchdog.cells import Cell
 
 FIRST_DRAIN: Final = sampling.MIN_BATCHES
 """Batches of a loop after which the training thread drains the journal itself, so that there is a median at once."""
@@ -55,6 +57,7 @@ class BatchPath:
         session: The process's telemetry.
         drain: Takes the complete rows from the journal, for the loop that runs.
         progress: Reports the part of a long epoch; called when one is due.
+        failed: See the attribute.
 
     Attributes:
         journal: What contexts write.
@@ -63,7 +66,9 @@ class BatchPath:
         interrupted_at: When Lightning turned from training to validation; 0 while it trains.
         notes: Batches that may become traces, in the order of their ends; taken by who drains.
         marks: Takes events in the device's stream; None without a device that has them.
+        failed: Takes a failure of ours with its cause: what is called in the middle of a batch raises nothing.
         watcher: Told of batches that end; None where nobody wants to know.
+        cells: Numbers that the process's watchdog sees.
         attend_cost: Nanoseconds that looking at batches took of the training thread.
         fetched_in_step: Whether the module takes the iterator and fetches inside its step.
         counting: Whether the samples of the next batch are to be counted in it; otherwise they are those that its
@@ -76,16 +81,25 @@ class BatchPath:
 
     __slots__ = (
         "_ahead", "_context", "_dataloader_idx", "_drain", "_drain_idx", "_entry", "_global_step", "_planned",
-        "_progress", "_session", "attend_at", "attend_cost", "batch_idx", "counting", "due_idx", "fetched_in_step",
-        "first_batch_at", "interrupted_at", "journal", "loop", "marks", "notes", "threshold", "watcher",
+        "_progress", "_session", "attend_at", "attend_cost", "batch_idx", "cells", "counting", "due_idx",
+        "failed", "fetched_in_step", "first_batch_at", "interrupted_at", "journal", "loop", "marks", "notes",
+        "threshold", "watcher",
     )  # fmt: skip
 
-    def __init__(self, session: Session, drain: Callable[[], None], progress: Callable[[Loop, int], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        drain: Callable[[], None],
+        progress: Callable[[Loop, int], None],
+        failed: Callable[[str, Exception], None],
+    ) -> None:
         self.journal = Journal()
         self.notes: list[Note] = []
         self.attend_cost = 0
+        self.cells = session.cells
         self._session = session
         self._drain = drain
+        self.failed = failed
         self._progress = progress
         self.begin_entry(0, lambda: 0)
 
@@ -147,9 +161,9 @@ class BatchPath:
 
         What the loop that ended has fetched and not used belongs to batches that never came.
         """
-        if self.loop is not None and self.watcher is not None:
-            self.watcher.loop_left(self.loop, self.batch_idx, over=True)
-        self.loop = loop
+        over, self.loop = self.loop, loop
+        if over is not None and self.watcher is not None:
+            self.watcher.loop_left(over, self.batch_idx, over=True)
         self.journal.bring_back(self._ahead)
         self._ahead = []
         if loop is not None:
@@ -160,10 +174,13 @@ class BatchPath:
 
     def interrupted(self, now: int) -> None:
         """A validation is about to interrupt the training."""
-        self.close_batch(now)
-        self._drain()
-        self.interrupted_at = now
-        self._ahead = self.journal.set_aside()
+        try:
+            self.close_batch(now)
+            self._drain()
+            self.interrupted_at = now
+            self._ahead = self.journal.set_aside()
+        except Exception as failure:
+            self.failed("interrupted", failure)
 
     def renew_threshold(self) -> None:
         """Take the loop's new threshold of slowness over."""
@@ -187,6 +204,8 @@ class BatchPath:
             now = perf_counter_ns()
             self.close_batch(now)
             self.attend_at = now + self.threshold
+            self.cells[Cell.BATCH_IDX] = batch_idx
+            self.cells[Cell.BATCH_BEGAN] = now
         self.batch_idx = batch_idx
         loop = self.loop
         if loop is None:
@@ -212,9 +231,13 @@ class BatchPath:
 
     def attend(self, now: int, error: BaseException | None = None) -> None:
         """Note the row that ends now: if it is a batch that is planned, slow or failed, it becomes a trace."""
-        if self._context is not None:
-            detach(self._context)
-            self._context = None
+        try:
+            self._attend(now, error)
+        except Exception as failure:
+            self.failed("batch", failure)
+
+    def _attend(self, now: int, error: BaseException | None) -> None:
+        self.detach()
         planned, self._planned = self._planned, None
         loop = self.loop
         if loop is None:
@@ -244,17 +267,26 @@ class BatchPath:
             self.watcher.batch_ended(loop, self.batch_idx, self.journal.row_began(), now)
             self.due_idx = min(self.due_idx, max(self.watcher.due_idx, self.batch_idx + 1))
 
+    def detach(self) -> None:
+        """Leave a kept batch: what the application makes now is no child of it."""
+        context, self._context = self._context, None
+        if context is not None:
+            detach(context)
+
     def close_batch(self, now: int, error: BaseException | None = None) -> None:
         """End the row that runs: validation begins, the epoch ends, or an exception came."""
         if now > self.attend_at or error is not None:
             self.attend(now, error)
         self.attend_at = sampling.NEVER
+        self.cells[Cell.BATCH_BEGAN] = 0
         self.journal.write(now, journal.ROW)
 
     def batch_ids(self, loop: Loop) -> tuple[int, int]:
         """Return the ids of the trace and of the root span of the loop's batch that runs, or ran last."""
+        return self.ids_at(loop, self.batch_idx)
+
+    def ids_at(self, loop: Loop, batch_idx: int) -> tuple[int, int]:
+        """Return the same of a batch of the dataloader that is read now."""
         identity = self._session.identity
-        trace_id = ids.batch_trace_id(
-            identity.run_id, self._entry, loop.number, self._dataloader_idx or 0, self.batch_idx
-        )
-        return trace_id, ids.batch_span_id(trace_id, identity.rank)
+        trace_id = batch_trace_id(identity.traces, self._entry, loop.number, self._dataloader_idx or 0, batch_idx)
+        return trace_id, batch_span_id(trace_id, identity.rank)

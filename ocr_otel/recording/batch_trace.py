@@ -8,20 +8,22 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags
 
 from ocr_otel import semconv
-from ocr_otel.recording import journal
+from ocr_otel.recording import journal, sampling
 from ocr_otel.recording.exceptions import exception_event
 from ocr_otel.recording.ids import PresetIds
 from ocr_otel.semconv import Kept, Phase, Stage
-from ocr_otel.telemetry import ChildSpan, Session
+from ocr_otel.telemetry import ChildSpan, RunIdentity, Session
 
 _SPAN_NAME: Final = {
     journal.FETCH: semconv.FETCH,
     journal.TRANSFER: semconv.TRANSFER,
     journal.FORWARD: semconv.FORWARD,
     journal.BACKWARD: semconv.BACKWARD,
+    journal.COMMUNICATION: semconv.COMMUNICATION,
     journal.OPTIMIZER: semconv.OPTIMIZER_STEP,
 }
 
@@ -38,7 +40,7 @@ class WorkerTiming(NamedTuple):
         samples: Samples asked of the dataset; 0 where unknown.
         cache_hits: Cache hits meanwhile; None where the dataset does not count.
         cache_misses: Cache misses meanwhile; None where the dataset does not count.
-        dataset_cpu: CPU nanoseconds of the thread between `start` and `collate`.
+        dataset_cpu: CPU nanoseconds of the thread between `start` and `collate`; -1 where unknown.
     """
 
     worker_id: int
@@ -114,7 +116,7 @@ def mark_failed(span: Span) -> None:
 def emit(
     session: Session, ids: PresetIds | None, batch: KeptBatch, trace_id: int, span_id: int, parent: Link, offset: int
 ) -> SpanContext:
-    """Make the spans of a kept batch.
+    """Make the spans of a kept batch: all, or of a rank whose turn it is not the root alone; see `sampling.detailed`.
 
     Args:
         session: Makes them.
@@ -143,11 +145,29 @@ def emit(
         exception_event(root, batch.error, batch.end + offset)
         root.set_status(Status(StatusCode.ERROR, type(batch.error).__name__))
     here = root.get_span_context()
-    for timing in batch.workers:
-        _worker(session.child_span, here, timing, offset)
-    _phases(session.child_span, here, batch, offset)
+    if _detailed(session.identity, batch.kept, trace_id):
+        for timing in batch.workers:
+            _worker(session.child_span, here, timing, offset)
+        _phases(session.child_span, here, batch, offset)
     root.end(batch.end + offset)
     return here
+
+
+def _detailed(identity: RunIdentity, kept: Kept, trace_id: int) -> bool:
+    # One that failed, or that a window of the profiler shows, is of few ranks, and looked at for what happened in it.
+    return kept in (Kept.ERROR, Kept.PROFILED) or sampling.detailed(trace_id, identity.rank, identity.world_size)
+
+
+def root(session: Session, batch: KeptBatch, trace_id: int, span_id: int, parent: Link, offset: int) -> ReadableSpan:
+    """Return the root span of a kept batch alone, with nothing of it handed to any exporter; see `emit`."""
+    return ReadableSpan(
+        semconv.BATCH_SPAN_BY_STAGE[batch.stage],
+        SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)),
+        attributes=_attributes(batch),
+        links=(parent,),
+        start_time=batch.start + offset,
+        end_time=batch.end + offset,
+    )
 
 
 def _attributes(batch: KeptBatch) -> dict[str, Any]:
@@ -179,18 +199,28 @@ _DEVICE_ATTRIBUTE: Final = {phase: semconv.device_seconds(phase) for phase in Ph
 def _phases(child: ChildSpan, root: SpanContext, batch: KeptBatch, offset: int) -> None:
     # Intervals are in the order of their ends. What ran inside the optimiser's closure is a sibling of the optimiser
     # and not its child: the optimiser's span begins where the last of them ended.
-    forward = next((interval for interval in batch.intervals if interval[0] == journal.FORWARD), None)
-    inside = root
-    if forward is not None:
-        inside = child(semconv.FORWARD, root, forward[1] + offset, forward[2] + offset)
+    around: list[tuple[tuple[int, int, int], SpanContext]] = []
+    for part in _CONTAINERS:
+        for interval in batch.intervals:
+            if interval[0] == part:
+                parent = _innermost(around, interval[1], interval[2]) or root
+                _, start, end = interval
+                around.append((interval, child(_SPAN_NAME[part], parent, start + offset, end + offset)))
     latest_end = 0
-    for interval in batch.intervals:
-        part, begun, end = interval
+    for part, begun, end in batch.intervals:
         start = max(begun, latest_end) if part == journal.OPTIMIZER else begun
         latest_end = end
-        if interval is not forward:
-            nested = forward is not None and forward[1] <= start and end <= forward[2]
-            child(_SPAN_NAME[part], inside if nested else root, start + offset, end + offset)
+        if part not in _CONTAINERS:
+            child(_SPAN_NAME[part], _innermost(around, start, end) or root, start + offset, end + offset)
+
+
+_CONTAINERS: Final = (journal.FORWARD, journal.BACKWARD)
+"""Parts inside which others may lie, the outer first: with manual optimization the step itself calls backward."""
+
+
+def _innermost(around: Sequence[tuple[tuple[int, int, int], SpanContext]], start: int, end: int) -> SpanContext | None:
+    """Return the last span made that holds a time; None where none does."""
+    return next((context for (_, begun, ended), context in reversed(around) if begun <= start and end <= ended), None)
 
 
 def _worker(child: ChildSpan, root: SpanContext, timing: WorkerTiming, offset: int) -> None:
@@ -198,8 +228,9 @@ def _worker(child: ChildSpan, root: SpanContext, timing: WorkerTiming, offset: i
         semconv.WORKER_ID: timing.worker_id,
         semconv.WORKER_PID: timing.pid,
         semconv.WORKER_SAMPLES: timing.samples,
-        semconv.DATASET_CPU_SECONDS: timing.dataset_cpu / 1e9,
     }
+    if timing.dataset_cpu >= 0:
+        attributes[semconv.DATASET_CPU_SECONDS] = timing.dataset_cpu / 1e9
     if timing.cache_hits is not None:
         attributes[semconv.CACHE_HITS] = timing.cache_hits
     if timing.cache_misses is not None:

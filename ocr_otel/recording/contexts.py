@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter_ns
 from types import TracebackType
+from typing import Final
 
 from ocr_otel.recording import journal
 from ocr_otel.recording.batch_path import BatchPath
 from ocr_otel.recording.journal import NullContext, TimedContext
+from ocr_otel.watchdog.cells import Cell
+
+_BEGAN: Final = int(Cell.BATCH_BEGAN)
+_INDEX: Final = int(Cell.BATCH_IDX)
 
 
 class FetchContext(TimedContext):
     """Waiting for data, which is also where one batch ends and the next begins."""
 
-    __slots__ = ("_arrived", "_path")
+    __slots__ = ("_arrived", "_cells", "_path")
 
     def __init__(self, path: BatchPath) -> None:
         super().__init__(path.journal, journal.FETCH)
         self._path = path
         self._arrived = path.journal.arrived
+        self._cells = path.cells
 
     def __enter__(self) -> None:
         now = perf_counter_ns()
@@ -39,6 +45,8 @@ class FetchContext(TimedContext):
             self._code(journal.ROW)
             now = perf_counter_ns()
         path.attend_at = now + path.threshold
+        self._cells[_INDEX] = path.batch_idx + 1
+        self._cells[_BEGAN] = now
         self._time(now)
         self._code(journal.ROW_FETCH)
 

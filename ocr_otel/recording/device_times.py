@@ -10,7 +10,7 @@ from ocr_otel.recording import journal
 from ocr_otel.recording.decoding import decode
 from ocr_otel.recording.journal import EXIT, Journal, TimedContext
 
-PHASES: Final = (journal.TRANSFER, journal.FORWARD, journal.BACKWARD, journal.OPTIMIZER)
+PHASES: Final = (journal.TRANSFER, journal.FORWARD, journal.BACKWARD, journal.COMMUNICATION, journal.OPTIMIZER)
 """Parts of a batch that put work on the device."""
 
 Self = TypeVar("Self")

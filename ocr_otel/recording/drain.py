@@ -22,6 +22,7 @@ from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
 from ocr_otel.recording.surroundings import Around
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
+from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 
 PAUSE_SECONDS: Final = 50e-6
 """Between two traces that are made beside the training, so that it gets the interpreter as soon as it asks for it."""
@@ -143,12 +144,22 @@ class Drain:
             slow = note.end - detail.row.start > note.threshold
             detector.found += slow
             kept = note.kept
-            if slow and kept is not Kept.ERROR and detector.may_keep(note.end):
+            # One in a window of the profiler is slow by that.
+            if slow and kept not in (Kept.ERROR, Kept.PROFILED) and detector.may_keep(note.end):
                 kept = Kept.SLOW
             if kept is not None:
                 self._unmade.append((note._replace(kept=kept), detail))
                 chosen.append(detail.number)
+                if kept is Kept.SLOW:
+                    self._note_unmade(note._replace(kept=kept), detail)
         return chosen
+
+    def _note_unmade(self, note: Note, detail: Detail) -> None:
+        # Its trace waits for readings of its time: should the process be killed meanwhile, this is what is left of it.
+        trace_id, span_id = self._ids(note)
+        link = Link(note.loop.span.get_span_context())
+        record = self._record(note, detail, settled=False)
+        self._session.note(batch_trace.root(self._session, record, trace_id, span_id, link, self._offset))
 
     def make(self, beside: bool = False) -> None:
         """Make the traces of the batches that are kept.
@@ -166,9 +177,11 @@ class Drain:
 
     def _make_next(self, beside: bool, made: dict[Stage, list[tuple[float, ExemplarPoint | None]]]) -> bool:
         with self._making:
-            if not self._unmade or (beside and self._unsettled(self._unmade[0][0])):
+            at = self._settled() if beside else 0
+            if at is None or not self._unmade:
                 return False
-            note, detail = self._unmade.popleft()
+            note, detail = self._unmade[at]
+            del self._unmade[at]
             exemplar = None
             try:
                 exemplar = self._emit(note, detail)
@@ -178,23 +191,27 @@ class Drain:
             made.setdefault(note.loop.stage, []).append((seconds, exemplar))
             return True
 
-    def _unsettled(self, note: Note) -> bool:
-        if not passed(note.marks):
-            return True
-        return note.kept is Kept.SLOW and perf_counter_ns() < note.end + self._around.settle_ns
+    def _settled(self) -> int | None:
+        """Return the place of the first batch whose trace can be made."""
+        # Of a copy, which is made in one go: the training appends to it meanwhile.
+        for at, (note, _) in enumerate(list(self._unmade)):
+            if not passed(note.marks):
+                # Nor has the device come past those behind it.
+                return None
+            # A slow one keeps none behind it from being made: should the process be killed they would be lost.
+            if note.kept is not Kept.SLOW or perf_counter_ns() >= note.end + self._around.settle_ns:
+                return at
+        return None
 
     def _emit(self, note: Note, detail: Detail) -> ExemplarPoint | None:
-        identity = self._session.identity
         loop = note.loop
-        trace_id = ids.batch_trace_id(
-            identity.run_id, self._entry, loop.number, note.dataloader_idx or 0, note.batch_idx
-        )
+        trace_id, span_id = self._ids(note)
         context = batch_trace.emit(
             self._session,
             self._preset,
             self._record(note, detail),
             trace_id,
-            ids.batch_span_id(trace_id, identity.rank),
+            span_id,
             Link(loop.span.get_span_context()),
             self._offset,
         )
@@ -204,7 +221,14 @@ class Drain:
             return None
         return ExemplarPoint(duration / 1e9, note.end + self._offset, context.trace_id, context.span_id)
 
-    def _record(self, note: Note, detail: Detail) -> KeptBatch:
+    def _ids(self, note: Note) -> tuple[int, int]:
+        identity = self._session.identity
+        trace_id = batch_trace_id(
+            identity.traces, self._entry, note.loop.number, note.dataloader_idx or 0, note.batch_idx
+        )
+        return trace_id, batch_span_id(trace_id, identity.rank)
+
+    def _record(self, note: Note, detail: Detail, settled: bool = True) -> KeptBatch:
         row, around = detail.row, self._around
         assert note.kept is not None
         phases = {phase: row.parts[part] for phase, part in PART_OF_PHASE.items()}
@@ -222,9 +246,11 @@ class Drain:
             ratio=(note.end - row.start) / note.median if note.median else None,
             phases=phases,
             intervals=row.intervals,
-            device=self._on_device(note),
+            device=self._on_device(note) if settled else {},
             workers=[WorkerTiming(*timing) for timing in detail.workers],
-            different=around.of_slow_batch(row.start, note.end, note.loop.start) if note.kept is Kept.SLOW else {},
+            different=around.of_slow_batch(row.start, note.end, note.loop.start)
+            if settled and note.kept is Kept.SLOW
+            else {},
             error=note.error,
         )
 

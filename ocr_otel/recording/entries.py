@@ -23,6 +23,7 @@ def entry_summary(
     mfu: float | None,
     destination: str,
     directory: str,
+    straggler: str = "",
 ) -> EntrySummary:
     """Add an entry up.
 
@@ -37,6 +38,7 @@ def entry_summary(
         mfu: Model FLOPs utilisation, where known.
         destination: Where telemetry went.
         directory: The run directory, empty when there is none.
+        straggler: The rank that all others wait for, in one sentence; empty where there is none.
     """
     wall = (end - start) / 1e9
     epochs = [each for each in done if each.stage is Stage.TRAIN]
@@ -53,6 +55,7 @@ def entry_summary(
         spans_lost=0,
         destination=destination,
         directory=directory,
+        straggler=straggler,
     )
 
 

@@ -10,13 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
+from opentelemetry.metrics import Counter, Meter, Observation
 
 from ocr_otel import semconv
+from ocr_otel.ranks import Figures
 from ocr_otel.recording import rows as columns
 from ocr_otel.recording.journal import Timing
 from ocr_otel.semconv import Outcome, Phase, ProfileMode, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
+from ocr_otel.telemetry.failures import Failed
+from ocr_otel.telemetry.observing import observer
 
 WINDOW_SECONDS: Final = 30.0
 """Width of the sliding window of throughput and data wait."""
@@ -61,13 +64,17 @@ class Instruments:
         session: The process's telemetry.
         drain: Called at each collection, in the exporter's thread, so that what waits in the journal is counted.
         costs: Returns the nanoseconds that our own parts took, by part.
+        failed: Takes what fails at a collection, with its cause.
     """
 
-    def __init__(self, session: Session, drain: Callable[[], None], costs: Callable[[], dict[str, int]]) -> None:
+    def __init__(
+        self, session: Session, drain: Callable[[], None], costs: Callable[[], dict[str, int]], failed: Failed
+    ) -> None:
         meter = session.meter
         self._losses = session.losses
         self._drain = drain
         self._costs = costs
+        self._failed = failed
         self._lock = threading.Lock()
         self._windows: dict[Stage, _Window] = {}
         self._logged: dict[str, float] = {}
@@ -76,6 +83,7 @@ class Instruments:
         self.epoch: int | None = None
         self.global_step: int | None = None
         self.last_batch_unix: float | None = None
+        self.of_rank = Figures()
         self._batch_duration = session.duration_histogram(semconv.METRIC_BATCH_DURATION)
         self._phase_duration = session.duration_histogram(semconv.METRIC_PHASE_DURATION)
         self._worker_duration = session.duration_histogram(semconv.METRIC_WORKER_DURATION)
@@ -97,17 +105,21 @@ class Instruments:
         self._skipped = _counter(meter, semconv.METRIC_AMP_SKIPPED)
         self._profiles = _counter(meter, semconv.PROFILES)
         # The first of the observers drains, so that counters and gauges of one export agree.
-        _observe(meter.create_observable_gauge, semconv.METRIC_RUN_ACTIVE, self._run_active)
-        _observe(meter.create_observable_gauge, semconv.METRIC_THROUGHPUT_SAMPLES, lambda: self._rate(0))
-        _observe(meter.create_observable_gauge, semconv.METRIC_THROUGHPUT_BATCHES, lambda: self._rate(1))
-        _observe(meter.create_observable_gauge, semconv.METRIC_DATA_WAIT, lambda: self._rate(2))
-        _observe(meter.create_observable_gauge, semconv.METRIC_EPOCH, lambda: _single(self.epoch))
-        _observe(meter.create_observable_gauge, semconv.METRIC_GLOBAL_STEP, lambda: _single(self.global_step))
-        _observe(meter.create_observable_gauge, semconv.METRIC_LAST_BATCH, lambda: _single(self.last_batch_unix))
-        _observe(meter.create_observable_gauge, semconv.METRIC_LOGGED, self._logged_values)
-        _observe(meter.create_observable_counter, semconv.METRIC_OVERHEAD, self._overhead)
-        _observe(meter.create_observable_counter, semconv.METRIC_ERRORS, self._error_counts)
-        _observe(meter.create_observable_counter, semconv.METRIC_SPANS_DROPPED, self._dropped)
+        self._observe(meter.create_observable_gauge, semconv.METRIC_RUN_ACTIVE, self._run_active)
+        self._observe(meter.create_observable_gauge, semconv.METRIC_THROUGHPUT_SAMPLES, lambda: self._rate(0))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_THROUGHPUT_BATCHES, lambda: self._rate(1))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_DATA_WAIT, lambda: self._rate(2))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_EPOCH, lambda: _single(self.epoch))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_GLOBAL_STEP, lambda: _single(self.global_step))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_LAST_BATCH, lambda: _single(self.last_batch_unix))
+        self._observe(meter.create_observable_gauge, semconv.METRIC_LOGGED, self._logged_values)
+        self._observe(meter.create_observable_counter, semconv.METRIC_OVERHEAD, self._overhead)
+        self._observe(meter.create_observable_counter, semconv.METRIC_ERRORS, self._error_counts)
+        self._observe(meter.create_observable_counter, semconv.METRIC_SPANS_DROPPED, self._dropped)
+        if session.identity.world_size > 1:
+            gauge, counter = meter.create_observable_gauge, meter.create_observable_counter
+            self._observe(gauge, semconv.METRIC_STRAGGLER_DELAY, lambda: _single(self.of_rank.delay))
+            self._observe(counter, semconv.METRIC_STRAGGLER_STEPS, lambda: _single(self.of_rank.last))
 
     def begin_entry(self, stages: Iterable[Stage]) -> None:
         """Set the counters of an entry to 0: Prometheus's `rate` loses the first increment of a series."""
@@ -200,6 +212,11 @@ class Instruments:
         with self._lock:
             self._errors[cause] = self._errors.get(cause, 0) + 1
 
+    def _observe(self, create: Any, name: str, values: Callable[[], list[Observation]]) -> None:
+        described = semconv.METRICS[name]
+        observe = observer(values, self._failed, "metrics")
+        create(name, callbacks=[observe], unit=described.unit, description=described.meaning)
+
     def _run_active(self) -> list[Observation]:
         self._drain()
         return [Observation(self.active)]
@@ -229,15 +246,6 @@ class Instruments:
 def _counter(meter: Meter, name: str) -> Counter:
     described = semconv.METRICS[name]
     return meter.create_counter(name, unit=described.unit, description=described.meaning)
-
-
-def _observe(create: Any, name: str, callback: Callable[[], list[Observation]]) -> None:
-    described = semconv.METRICS[name]
-
-    def observe(options: CallbackOptions) -> list[Observation]:
-        return callback()
-
-    create(name, callbacks=[observe], unit=described.unit, description=described.meaning)
 
 
 def _single(value: float | None) -> list[Observation]:

@@ -21,7 +21,8 @@ BACKWARD: Final = 3
 OPTIMIZER: Final = 4
 CALLBACKS: Final = 5
 CHECKPOINT: Final = 6
-PARTS: Final = 7
+COMMUNICATION: Final = 7
+PARTS: Final = 8
 """Number of parts that contexts measure. Lightning's own loop has none: it is what they leave of a batch."""
 NO_PART: Final = PARTS
 

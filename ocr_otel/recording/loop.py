@@ -71,7 +71,7 @@ class Loop:
         self.callbacks_between_ns = 0
         self.token: Any = None
         self._first_wait_ns = 0
-        self._making = (0, 0, 0, 0)
+        self._making = (0, 0, 0, 0, 0)
         self._totals = Totals()
         self._since_progress = Totals()
         self._slow_at_progress = detector.found
@@ -103,14 +103,26 @@ class Loop:
         if not math.isinf(self.next_progress):
             self._since_progress.add(rows, phases)
 
+    def so_far(self) -> tuple[int, dict[Phase, float]]:
+        """Return the number of its batches so far, and the seconds of each phase in them."""
+        totals = self._totals
+        return totals.batches, {phase: nanoseconds / 1e9 for phase, nanoseconds in totals.phases.items()}
+
+    def longest_batch(self) -> int:
+        """Return the nanoseconds of its longest batch so far."""
+        return self._totals.longest
+
     def made(self, groups: Sequence[Sequence[Timing]]) -> None:
         """Add what dataloaders did for so many of its batches."""
         _, _, start, collate, end, _, _, _, cpu = zip(*(timing for group in groups for timing in group), strict=True)
-        batches, dataset, dataset_cpu, collating = self._making
+        # The CPU time is asked now and then: these are the batches that it is known of.
+        known = [(after - before, took) for before, after, took in zip(start, collate, cpu, strict=True) if took >= 0]
+        batches, dataset, asked, dataset_cpu, collating = self._making
         self._making = (
             batches + len(groups),
             dataset + sum(collate) - sum(start),
-            dataset_cpu + sum(cpu),
+            asked + sum(lasted for lasted, _ in known),
+            dataset_cpu + sum(took for _, took in known),
             collating + sum(end) - sum(collate),
         )
 
@@ -146,10 +158,11 @@ class Loop:
         summary = _summary(
             self, self._totals, now - self.start, self.detector.found - self._slow_before, name, took, skipped_steps
         )
-        batches, dataset, dataset_cpu, collate = self._making
+        batches, dataset, asked, dataset_cpu, collate = self._making
+        of_all = dataset / asked if asked else 0.0
         return replace(
             summary,
-            making=Making(batches, dataset / 1e9, dataset_cpu / 1e9, collate / 1e9),
+            making=Making(batches, dataset / 1e9, dataset_cpu * of_all / 1e9, collate / 1e9),
             interruptions=interruptions,
             first_wait=self._first_wait_ns / 1e9,
             validations=self.nested,
@@ -189,6 +202,14 @@ def _summary(
     )
 
 
+def _resident() -> int | None:
+    """Return the resident bytes of this process; None where they cannot be read, such as for want of descriptors."""
+    try:
+        return int(psutil.Process(os.getpid()).memory_info().rss)
+    except (OSError, psutil.Error):
+        return None
+
+
 def loop_attributes(summary: LoopSummary) -> dict[str, Any]:
     """Return the attributes of an epoch's, validation's or progress span."""
     attributes: dict[str, Any] = {
@@ -200,8 +221,10 @@ def loop_attributes(summary: LoopSummary) -> dict[str, Any]:
         semconv.BATCH_P99: summary.p99,
         semconv.BATCH_MAX: summary.longest,
         semconv.SLOW_BATCHES: summary.slow_batches,
-        semconv.MEMORY_RSS: psutil.Process(os.getpid()).memory_info().rss,
     }
+    resident = _resident()
+    if resident is not None:
+        attributes[semconv.MEMORY_RSS] = resident
     for phase, seconds in summary.phases.items():
         if seconds:
             attributes[semconv.phase_seconds(phase)] = seconds

@@ -11,9 +11,9 @@ from opentelemetry.trace import Link, Span, Status, StatusCode, Tracer
 
 from ocr_otel import semconv
 from ocr_otel.recording.exceptions import exception_event
+from ocr_otel.recording.origin import Origin
+from ocr_otel.recording.sampling import MAX_TRACE_SPANS
 
-MAX_SPANS: Final = 2_000
-"""Spans in one trace of ours; Jaeger's page suffers from a few thousand on."""
 HEADROOM: Final = 200
 """A new segment begins at an epoch, and the epoch's own validations and checkpoints must still fit."""
 
@@ -27,10 +27,16 @@ class RunTrace:
         root: The entry's span.
     """
 
-    def __init__(self, tracer: Tracer, entry: str, start: int, attributes: Attributes) -> None:
+    def __init__(self, tracer: Tracer, entry: str, start: int, attributes: Attributes, origin: Origin) -> None:
         self._tracer = tracer
         self._entry = entry
-        self.root = tracer.start_span(entry, start_time=start, attributes={semconv.STAGE: entry})
+        self.root = tracer.start_span(
+            entry,
+            origin.parent,
+            start_time=start,
+            attributes={semconv.STAGE: entry, **origin.attributes},
+            links=origin.links,
+        )
         self._segment = self.root
         self._spans = 2
         tracer.start_span(
@@ -45,7 +51,7 @@ class RunTrace:
 
     def begin_epoch(self, start: int, attributes: Attributes) -> Span:
         """Begin an epoch, in a new linked trace where this one is nearly full."""
-        if self._spans >= MAX_SPANS - HEADROOM:
+        if self._spans >= MAX_TRACE_SPANS - HEADROOM:
             previous = self._segment
             links = [Link(self.root.get_span_context())]
             if previous is not self.root:
@@ -71,7 +77,7 @@ class RunTrace:
         links: Sequence[Link] = (),
     ) -> None:
         """Make a span that is over, unless the trace is full."""
-        if self._spans >= MAX_SPANS:
+        if self._spans >= MAX_TRACE_SPANS:
             return
         self._spans += 1
         context = self._inside(parent or self._segment)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocr_otel.semconv import Kept
+from ocr_otel.telemetry.allowance import Allowance
 
 FIRST_BATCHES: Final = 3
 """Batches kept at the start of each epoch, where workers start and memory is allocated."""
@@ -25,6 +26,29 @@ SLOW_BURST: Final = 20
 """Slow batches kept in a row before the rate limit bites."""
 SLOW_REFILL_NS: Final = 5_000_000_000
 """Then one slow batch in this time is kept: a run that is always irregular does not flood the backend."""
+MAX_TRACE_SPANS: Final = 2_000
+"""Jaeger's page suffers from a few thousand spans in a trace on."""
+_CHILDREN: Final = 9
+"""Spans below the root of a batch: its phases, and what a worker did for it."""
+
+
+def detailed(trace_id: int, rank: int, world_size: int) -> bool:
+    """Decide whether a rank adds more than its root span to the trace of a batch, which all ranks share.
+
+    Where all of them would make it too large, as many do as there is room for, others in each trace; the roots have the
+    times of the phases as attributes.
+
+    Args:
+        trace_id: Id of the batch's trace.
+        rank: The rank.
+        world_size: Number of ranks.
+
+    Returns:
+        Whether it does.
+    """
+    room = max(1, (MAX_TRACE_SPANS - world_size) // _CHILDREN)
+    one_in = math.ceil(world_size / room)
+    return (trace_id + rank) % world_size % one_in == 0
 
 
 def stride(total_batches: float, budget: int) -> int:
@@ -90,13 +114,12 @@ class SlowDetector:
         found: Slow batches so far, kept or not.
     """
 
-    __slots__ = ("_ratio", "_recent", "_refilled", "_tokens", "found", "median", "threshold")
+    __slots__ = ("_allowance", "_ratio", "_recent", "found", "median", "threshold")
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
         self._recent: deque[int] = deque(maxlen=WINDOW)
-        self._tokens = float(SLOW_BURST)
-        self._refilled = 0
+        self._allowance = Allowance(SLOW_BURST, SLOW_REFILL_NS)
         self.threshold: float = math.inf
         self.median = 0
         self.found = 0
@@ -111,10 +134,4 @@ class SlowDetector:
 
     def may_keep(self, now: int) -> bool:
         """Take one from the allowance of slow batches; `now` is a monotonic time in nanoseconds."""
-        if self._refilled:
-            self._tokens = min(SLOW_BURST, self._tokens + (now - self._refilled) / SLOW_REFILL_NS)
-        self._refilled = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return self._allowance.take(now)

@@ -18,6 +18,7 @@ PART_OF_PHASE: Final = {
     Phase.TRANSFER: journal.TRANSFER,
     Phase.FORWARD: journal.FORWARD,
     Phase.BACKWARD: journal.BACKWARD,
+    Phase.COMMUNICATION: journal.COMMUNICATION,
     Phase.OPTIMIZER: journal.OPTIMIZER,
     Phase.CALLBACKS: journal.CALLBACKS,
 }
@@ -156,6 +157,7 @@ class EntrySummary:
         destination: Where telemetry went.
         directory: The run directory, empty when there is none.
         causes: Attributes of the verdict's causes, by rank; empty without a verdict.
+        straggler: The rank that all others wait for, in one sentence; empty where there is none.
     """
 
     entry: str
@@ -170,6 +172,7 @@ class EntrySummary:
     destination: str
     directory: str
     causes: tuple[Mapping[str, Any], ...] = ()
+    straggler: str = ""
 
 
 @dataclass(slots=True)

@@ -18,12 +18,12 @@ from ocr_otel.replay.lines import (
     Line,
     Position,
     Signal,
-    TelemetryFile,
     gather,
-    read,
     telemetry_files,
 )
 from ocr_otel.replay.sending import GivenUp, LineRefused, Patience, Sender, SignalNotTaken
+from ocr_otel.replay.sources import FileSource, Source
+from ocr_otel.replay.spools import Spools
 from ocr_otel.replay.state import ReplayState
 
 
@@ -43,6 +43,7 @@ class Outcome:
         remarks: What the receiver remarked on requests that it took.
         stopped: Why the replay ended early; empty when it did not.
         left: Bytes not delivered, because the replay ended early or the signal was not taken.
+        in_use: Spools that another process sends from, which were left to it.
         state_problem: Why the replay could not note how far it came.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     remarks: Counter[str] = field(default_factory=Counter)
     stopped: str = ""
     left: int = 0
+    in_use: list[str] = field(default_factory=list)
     state_problem: str = ""
 
     @property
@@ -83,9 +85,10 @@ def replay(
 ) -> Outcome:
     """Send what a run directory holds to an OTLP/HTTP receiver.
 
-    What is acknowledged is noted in the run directory and is not sent again. A request whose answer got lost, by the
-    network or because this process was killed, is sent again, as OTLP prescribes: the receiver may then have that one
-    request twice.
+    Files stay as they are: what is acknowledged is noted in the run directory and is not sent again. What waits in a
+    spool, because the endpoint of the run did not take it, is removed when this one has. A request whose answer got
+    lost, by the network or because this process was killed, is sent again, as OTLP prescribes: the receiver may then
+    have that one request twice.
 
     Args:
         run: The run directory.
@@ -108,12 +111,17 @@ def replay(
     files = telemetry_files(run, signals)
     base = base_url(endpoint)
     stopping = stopping or threading.Event()
-    with Sender(base, headers or {}, timeout, patience or Patience(), on_wait, stopping) as sender:
+    with (
+        Spools(run, signals) as spools,
+        Sender(base, headers or {}, timeout, patience or Patience(), on_wait, stopping) as sender,
+    ):
         state = ReplayState(run, sender.shown, resume)
+        sources: list[Source] = [*(FileSource(file, state) for file in files), *spools.sources]
         session = _Replay(sender, state, Outcome(sender.shown), max_items, max_bytes, on_progress, stopping)
-        session.outcome.resumed = sum(state.position(file).offset for file in files)
-        on_start(session.outcome.resumed, sum(file.path.stat().st_size for file in files))
-        return session.run(files)
+        session.outcome.in_use = spools.in_use
+        session.outcome.resumed = sum(source.done() for source in sources)
+        on_start(session.outcome.resumed, sum(source.size() for source in sources))
+        return session.run(sources)
 
 
 @dataclass(slots=True)
@@ -126,69 +134,68 @@ class _Replay:
     on_progress: Callable[[int], None]
     stopping: threading.Event
 
-    def run(self, files: Sequence[TelemetryFile]) -> Outcome:
-        for file in files:
-            if file.signal in self.outcome.not_taken:
+    def run(self, sources: Sequence[Source]) -> Outcome:
+        for source in sources:
+            if source.signal in self.outcome.not_taken:
                 continue
             try:
-                self._send_file(file)
+                self._send(source)
             except SignalNotTaken as error:
-                self.outcome.not_taken[file.signal] = str(error)
+                self.outcome.not_taken[source.signal] = str(error)
             except GivenUp as error:
                 self.outcome.stopped = str(error)
                 break
             except OSError as error:
-                self.outcome.stopped = f"{file.name} cannot be read: {error.strerror or error}"
+                self.outcome.stopped = f"{source.name} cannot be read: {error.strerror or error}"
                 break
         if not self.outcome.complete:
-            self.outcome.left = sum(file.path.stat().st_size - self.state.position(file).offset for file in files)
+            self.outcome.left = sum(source.size() - source.done() for source in sources)
         self.outcome.state_problem = self.state.unwritable
         return self.outcome
 
-    def _send_file(self, file: TelemetryFile) -> None:
-        start = self.state.position(file)
-        last = [start]
-        for batch in gather(self._readable(file, start, last), self.max_items, self.max_bytes):
-            self._deliver(file, batch)
+    def _send(self, source: Source) -> None:
+        last: list[Position] = []
+        for batch in gather(self._readable(source, last), self.max_items, self.max_bytes):
+            self._deliver(source, batch)
         # Damaged lines at the end are behind the last request and would be reported again by the next replay.
-        if last[0].offset > self.state.position(file).offset:
-            self.state.advance(file, last[0])
+        if last:
+            source.advance(last[0])
 
-    def _readable(self, file: TelemetryFile, start: Position, last: list[Position]) -> Iterator[Line]:
-        for found in read(file, start):
-            last[0] = found.after
+    def _readable(self, source: Source, last: list[Position]) -> Iterator[Line]:
+        for found in source.lines():
+            last[:] = [found.after]
             if isinstance(found, Damage):
                 self.outcome.damaged.append(found)
             else:
                 yield found
 
-    def _deliver(self, file: TelemetryFile, batch: list[Line]) -> None:
+    def _deliver(self, source: Source, batch: list[Line]) -> None:
         if self.stopping.is_set():
             raise GivenUp("interrupted")
         resources = [resource for line in batch for resource in line.resources]
         try:
-            answer = self.sender.send(file.signal, resources)
+            answer = self.sender.send(source.signal, resources)
         except LineRefused as error:
             if len(batch) > 1:
                 # One bad or large line must not take its neighbours with it.
                 half = len(batch) // 2
-                self._deliver(file, batch[:half])
-                self._deliver(file, batch[half:])
+                self._deliver(source, batch[:half])
+                self._deliver(source, batch[half:])
                 return
             if not self.outcome.requests:
                 raise GivenUp(
-                    f"{self.outcome.endpoint} refused {_where(file, batch[0])}, the first that it was sent ({error})"
+                    f"{self.outcome.endpoint} refused {_where(source, batch[0])}, the first that it was sent ({error})"
                 ) from None
-            self.outcome.refused.append((_where(file, batch[0]), str(error)))
+            self.outcome.refused.append((_where(source, batch[0]), str(error)))
         else:
             self.outcome.requests += 1
-            self.outcome.sent[file.signal] += sum(line.items for line in batch)
-            self.outcome.rejected[file.signal] += answer.rejected
+            self.outcome.sent[source.signal] += sum(line.items for line in batch)
+            self.outcome.rejected[source.signal] += answer.rejected
             if answer.message:
                 self.outcome.remarks[answer.message] += 1
-        self.state.advance(file, batch[-1].after)
+        source.advance(batch[-1].after)
         self.on_progress(sum(line.size for line in batch))
 
 
-def _where(file: TelemetryFile, line: Line) -> str:
-    return f"{file.name} line {line.after.line} ({line.items} {ITEMS[file.signal]})"
+def _where(source: Source, line: Line) -> str:
+    return f"{source.name} line {line.after.line} ({line.items} {ITEMS[source.signal]})"

@@ -6,28 +6,26 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from ocr_otel.otlp import ITEMS, JSON_CONSTANTS, Signal
 from ocr_otel.runs.lines import numbered
+from ocr_otel.runs.locate import inside
+from ocr_otel.spool import SIGNALS, spools
 
-Signal = Literal["traces", "metrics", "logs"]
+__all__ = ["ITEMS", "SIGNALS", "Signal"]
 
-SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 RESOURCES: Final[dict[Signal, str]] = {
     "traces": "resourceSpans",
     "metrics": "resourceMetrics",
     "logs": "resourceLogs",
 }
 """The one field of an export request of each signal."""
-ITEMS: Final[dict[Signal, str]] = {"traces": "spans", "metrics": "metric points", "logs": "log records"}
-"""What the items of each signal are called."""
 
 MAX_ITEMS: Final = 512
 """Items of one request: the SDK's own batch size, which every receiver is used to."""
 MAX_BYTES: Final = 1_000_000
 """Bytes of JSON of one request: a quarter of the 4 MiB that gRPC hops behind a receiver allow by default."""
-
-_JSON_CONSTANTS: Final = {"NaN": "NaN", "Infinity": "Infinity", "-Infinity": "-Infinity"}
 
 
 class ReplayError(Exception):
@@ -97,25 +95,33 @@ class Damage:
     after: Position
 
 
+def rank_folders(run: Path) -> list[Path]:
+    """Return the folders of a run in which telemetry may lie: its own, and those of its ranks."""
+    return [run, *sorted(run.glob("rank-*"), key=_rank)]
+
+
 def telemetry_files(run: Path, signals: Sequence[Signal] = SIGNALS) -> list[TelemetryFile]:
     """List the telemetry files of a run directory, those of its ranks included.
+
+    Returns:
+        The files; none where the run was sent to an endpoint, and what that did not take waits in a spool.
 
     Raises:
         ReplayError: It is not a run directory.
     """
     if not run.is_dir():
         raise ReplayError(f"{run} is not a directory: name a run directory, such as one below runs/.")
-    folders = [run, *sorted(run.glob("rank-*"), key=_rank)]
+    folders = rank_folders(run)
     found = [
         TelemetryFile(path, path.relative_to(run).as_posix(), signal)
         for signal in SIGNALS
         for folder in folders
-        if (path := folder / f"{signal}.jsonl").is_file()
+        if inside(path := folder / f"{signal}.jsonl", run)
     ]
-    if not found:
+    if not found and not any(spools(folder) for folder in folders):
         raise ReplayError(
             f"{run} is not a run directory: it holds none of {', '.join(f'{each}.jsonl' for each in SIGNALS)}, "
-            "nor rank-*/ folders with them."
+            "no spool/, nor rank-*/ folders with them."
         )
     return [each for each in found if each.signal in signals]
 
@@ -131,7 +137,7 @@ def read(file: TelemetryFile, start: Position) -> Iterator[Line | Damage]:
         after = Position(offset, number)
         if raw.strip():
             try:
-                resources, items = _parse(raw, file.signal)
+                resources, items = parse(raw, file.signal)
             except (ValueError, RecursionError) as error:
                 if raw.endswith(b"\n"):
                     yield Damage(file.name, number, str(error), after)
@@ -157,10 +163,18 @@ def gather(lines: Iterable[Line], max_items: int = MAX_ITEMS, max_bytes: int = M
         yield batch
 
 
-def _parse(raw: bytes, signal: Signal) -> tuple[list[Any], int]:
+def parse(raw: bytes, signal: Signal) -> tuple[list[Any], int]:
+    """Read a line.
+
+    Returns:
+        The elements of its one field, and how many spans, points or records are in them.
+
+    Raises:
+        ValueError: It is no export request of that signal.
+    """
     try:
         # Python writes and reads NaN bare, which is not JSON: the protobuf mapping has it as a string.
-        request = json.loads(raw, parse_constant=_JSON_CONSTANTS.__getitem__)
+        request = json.loads(raw, parse_constant=JSON_CONSTANTS.__getitem__)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON at column {error.colno}") from None
     except UnicodeDecodeError:

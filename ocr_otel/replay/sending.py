@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
 import tenacity
 
-from ocr_otel.replay import protobuf
+from ocr_otel.otlp import protobuf
+from ocr_otel.otlp.retry_after import seconds_to_wait
 from ocr_otel.replay.endpoint import without_credentials
 from ocr_otel.replay.lines import RESOURCES, ReplayError, Signal
 
@@ -193,7 +191,10 @@ class Sender:
             raise _Transient(f"cannot be reached ({text})") from None
         self._answered = True
         if response.status_code in RETRYABLE:
-            raise _Transient(f"answers {response.status_code} {response.reason_phrase}", _retry_after(response.headers))
+            raise _Transient(
+                f"answers {response.status_code} {response.reason_phrase}",
+                seconds_to_wait(response.headers.get("Retry-After", "")),
+            )
         return response
 
     def _judge(self, signal: Signal, response: httpx.Response) -> Answer:
@@ -258,15 +259,3 @@ def _error_text(response: httpx.Response) -> str:
         return str(response.json()["message"])
     except (KeyError, TypeError, ValueError):
         return "" if "html" in response.headers.get("Content-Type", "") else response.text
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    value = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None

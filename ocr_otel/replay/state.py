@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
+from ocr_otel.private import write_private
 from ocr_otel.replay.lines import Position, TelemetryFile
 
 STATE_FILE: Final = ".replay.json"
@@ -43,19 +43,15 @@ class ReplayState:
         endpoints[self._endpoint] = {
             name: {"offset": each.offset, "line": each.line} for name, each in self._positions.items()
         }
-        temporary = self.path.with_name(f"{STATE_FILE}.{os.getpid()}")
         try:
-            temporary.write_text(
-                json.dumps({"format": STATE_FORMAT, "endpoints": endpoints}, indent=1) + "\n", encoding="utf-8"
-            )
-            temporary.replace(self.path)
+            write_private(self.path, json.dumps({"format": STATE_FORMAT, "endpoints": endpoints}, indent=1) + "\n")
         except OSError as error:
             self.unwritable = f"{self.path} cannot be written ({error.strerror or error})"
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        state = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError):
         return {}
     endpoints = state.get("endpoints") if isinstance(state, dict) and state.get("format") == STATE_FORMAT else None

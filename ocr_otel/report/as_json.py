@@ -21,8 +21,12 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
   (numbers by the name of their attribute, in its unit)
 - `kept_in_all`; `kept`: a list of `stage`, `kept`, `epoch`, `batch_idx`, `rank`, `start`, `seconds`, `samples`,
   `ratio`, `exception`, `phases`, `device` (seconds of phases in the device's stream), `trace_id`, `differences` (a list
-  of `name`, `value`, `meaning`)
+  of `name`, `value`, `meaning`), `records` (what the program logged in it, as below)
 - `workers`, `ranks`: lists of the fields of `WorkerRow` and `RankRow`
+- `attempt`: which attempt of its job it is, and why the one before ended, in words; empty for a first one
+- `straggling`: `sentence`, `rank` (that the others wait for, or null), `basis` (what the delays of `ranks` rest on),
+  and `steps`: kept steps of several ranks, a list of `trace_id`, `epoch`, `batch_idx`, `last` (rank, or null) and
+  `delays` (seconds by rank), thinned where there are very many
 - `logged`: for each name its list of `[seconds, value]`
 - `configuration`, `environment`: text by name
 - `resources`: what was read of the machine, of the first rank: `interval` (seconds between exports),
@@ -31,6 +35,9 @@ beginning of the run, memory bytes, shares 0 to 1; null is what is unknown or do
   (UCUM; counters are rates), `left_out`, and `lines`: a list of `name`, `metric`, `mean`, `low`, `high`, `last`, and
   `points`, `[seconds, value]`, thinned where there are very many
 - `other_entries`: a list of `name`, `outcome`, `seconds`
+- `hangs`: a list of `at`, `rank`, `section`, `seconds`, `line`, `stacks`
+- `records`: what the program logged, each wording once, a list of `at`, `level` (`error`, `warning`, `info`, `debug`),
+  `logger`, `text`, `times`, `rank`, `place`, those of the first time; `records_in_all`: how much that was, in words
 - `overhead` (seconds by part), `dropped`, `errors`, `damaged` (`file:line`), `left_out`
 """
 
@@ -45,6 +52,7 @@ from ocr_otel.report.build import build
 from ocr_otel.report.card import bound_of, parts_of
 from ocr_otel.report.data import BatchRow, EpochRow
 from ocr_otel.report.drawn import PARTS
+from ocr_otel.report.ranks import Straggling
 from ocr_otel.report.readings import Line, Resources
 from ocr_otel.report.windows import WindowRow
 from ocr_otel.runs import Run
@@ -85,11 +93,16 @@ def render(run: Run) -> str:
         "windows_in_all": data.windows_in_all,
         "windows": [_window(row) for row in data.windows],
         "ranks": [asdict(row) for row in data.ranks],
+        "attempt": data.attempt,
+        "straggling": _straggling(data.straggling),
         "logged": data.logged,
         "configuration": data.configuration,
         "environment": data.environment,
         "resources": _resources(data.resources),
         "other_entries": [asdict(row) for row in data.other_entries],
+        "hangs": [asdict(row) for row in data.hangs],
+        "records": [asdict(row) for row in data.records],
+        "records_in_all": data.records_in_all,
         "overhead": data.overhead,
         "dropped": data.dropped,
         "errors": data.errors,
@@ -97,6 +110,15 @@ def render(run: Run) -> str:
         "left_out": data.left_out,
     }
     return json.dumps(found, indent=2, allow_nan=False)
+
+
+def _straggling(found: Straggling) -> dict[str, Any]:
+    return {
+        "sentence": found.sentence,
+        "rank": found.rank,
+        "basis": found.basis,
+        "steps": [asdict(step) for step in found.heat.steps] if found.heat is not None else [],
+    }
 
 
 def _causes(diagnosis: Diagnosis | None) -> list[dict[str, Any]]:
@@ -155,5 +177,12 @@ def _epoch(row: EpochRow) -> dict[str, Any]:
 
 
 def _batch(row: BatchRow) -> dict[str, Any]:
-    plain = {name: getattr(row, name) for name in BatchRow.__slots__ if name not in ("waterfall", "differences")}
-    return plain | {"differences": [asdict(fact) for fact in row.differences]}
+    plain = {
+        name: getattr(row, name)
+        for name in BatchRow.__slots__
+        if name not in ("waterfall", "differences", "records", "remarks")
+    }
+    return plain | {
+        "differences": [asdict(fact) for fact in row.differences],
+        "records": [asdict(each) for each in row.records],
+    }

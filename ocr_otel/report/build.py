@@ -6,10 +6,13 @@ import math
 from typing import Any, Final
 
 from ocr_otel import semconv
-from ocr_otel.report import batches, budgets, causes, windows
+from ocr_otel.report import batches, budgets, causes, ranks, windows
+from ocr_otel.report.clocks import Clocks
 from ocr_otel.report.data import EntryRow, EpochRow, Lane, Points, ReportData
+from ocr_otel.report.hangs import hangs
+from ocr_otel.report.records import OfBatches, records, summary
 from ocr_otel.report.resources import of_epoch, resources
-from ocr_otel.runs import Entry, Epoch, Run, SpanRecord
+from ocr_otel.runs import Entry, Epoch, Run, SpanRecord, finite
 from ocr_otel.semconv import Stage
 
 UNFINISHED: Final = "running or killed"
@@ -21,7 +24,7 @@ MAX_LOGGED_POINTS: Final = 2000
 
 def build(run: Run) -> ReportData:
     """Return what a report of the run shows: its longest `fit`, or its longest entry where there is none."""
-    began = min((entry.start for entry in run.entries), default=run.batches[0].span.start if run.batches else 0)
+    began = _began(run)
     ended = _ended(run, began)
     entry = _chosen(run, ended)
     root = entry.root if entry else None
@@ -31,20 +34,21 @@ def build(run: Run) -> ReportData:
     longest = max(epochs, key=lambda epoch: epoch.budget.batches, default=None)
     found = (causes.of_span(root) if root else None) or causes.of_budget(budget, _known(entry))
     profiled = windows.rows(run.windows, run.batches, began)
-    several = batches.ranks(run.batches) if run.ranks > 1 else []
+    steps = ranks.steps(run.batches) if run.ranks > 1 else []
+    several = ranks.rank_rows(run.batches, steps, entry, run.by_rank) if run.ranks > 1 else []
     return ReportData(
         run_id=run.run_id,
         service=str(run.resource.get("service.name", "")),
         began=began / 1e9,
         entry=entry.name if entry else "",
         outcome=root.text(semconv.OUTCOME) or "ended" if root else UNFINISHED,
-        exception=root.exception if root else "",
+        exception=_why(root) if root else "",
         wall=wall,
         span=max(0.0, (ended - began) / 1e9),
         diagnosis=found,
         budget=budget,
-        batches=int(root.number(semconv.BATCHES)) if root else budget.batches,
-        samples=int(root.number(semconv.SAMPLES)) if root else _samples(run, epochs),
+        batches=int(root.number(semconv.BATCHES, budget.batches)) if root else budget.batches,
+        samples=int(root.number(semconv.SAMPLES, _samples(run, epochs))) if root else _samples(run, epochs),
         slow_batches=sum(epoch.slow_batches for epoch in epochs),
         skipped_steps=sum(epoch.skipped_steps for epoch in epochs),
         p50=longest.p50 if longest else 0.0,
@@ -52,10 +56,12 @@ def build(run: Run) -> ReportData:
         goodput=_optional(root, semconv.GOODPUT),
         time_to_first_batch=_optional(root, semconv.TIME_TO_FIRST_BATCH),
         mfu=_optional(root, semconv.MFU),
+        attempt=_attempt(entry),
         ranks=several,
+        straggling=ranks.straggling(entry, steps, several),
         epochs=epochs,
         lanes=_lanes(run, began, ended),
-        kept=batches.chosen(run.batches, began),
+        kept=batches.chosen(run.batches, began, Clocks.of(run.by_rank), OfBatches(run.log_lines, began)),
         dots=batches.dots(run.batches, began),
         kept_in_all=len({batch.span.trace_id for batch in run.batches}),
         workers=batches.workers(run.batches),
@@ -71,9 +77,36 @@ def build(run: Run) -> ReportData:
         overhead=_last(run, semconv.METRIC_OVERHEAD, semconv.PART, first_rank=True),
         dropped=int(sum(_last(run, semconv.METRIC_SPANS_DROPPED, semconv.CAUSE).values())),
         errors=int(sum(_last(run, semconv.METRIC_ERRORS, semconv.CAUSE).values())),
+        hangs=hangs(run, began),
+        records=records(run, began),
+        records_in_all=summary(run),
         damaged=run.damaged,
         left_out=run.left_out,
     )
+
+
+def chosen_entry(run: Run) -> Entry | None:
+    """Return the entry that a report is about: the longest `fit`, or the longest entry where there is none."""
+    return _chosen(run, _ended(run, _began(run)))
+
+
+def _began(run: Run) -> int:
+    return min((entry.start for entry in run.entries), default=run.batches[0].span.start if run.batches else 0)
+
+
+def _why(root: SpanRecord) -> str:
+    """Return what ended an entry: its exception, or how its process was ended."""
+    return root.exception or root.text(semconv.END_SUMMARY).removeprefix("killed ")
+
+
+def _attempt(entry: Entry | None) -> str:
+    """Return which attempt of its job an entry is, in a sentence without its full stop; empty for a first one."""
+    before = int(finite(entry.resource.get(semconv.ATTEMPT))) if entry is not None else 0
+    if entry is None or before < 1:
+        return ""
+    job = entry.resource.get(semconv.JOB_ID)
+    reason = entry.root.text(semconv.RESTART_REASON) if entry.root is not None else ""
+    return f"Attempt {before + 1}{f' of job {job}' if job else ''}{f'. The one before: {reason}' if reason else ''}"
 
 
 def _chosen(run: Run, ended: int) -> Entry | None:

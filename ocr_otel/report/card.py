@@ -24,6 +24,8 @@ MAX_VERDICT: Final = 5
 MAX_WRAPPED: Final = 2
 """Lines of one sentence; the report and the span have the rest."""
 WHY: Final = "Why"
+TRY: Final = "Try"
+RANKS: Final = "Ranks"
 MIN_SPEEDUP: Final = 1.005
 """Below that the number would read "1.00 times"."""
 INDENT: Final = 11
@@ -40,6 +42,7 @@ _CAUSE: Final = {
     Bottleneck.CHECKPOINT: ("checkpoint",),
     Bottleneck.VALIDATION: ("validation",),
     Bottleneck.COMPUTE: ("forward", "backward"),
+    Bottleneck.COMMUNICATION: ("communication",),
 }
 """The parts of the wall time that a verdict is about as a whole."""
 _PLACE: Final = {
@@ -47,10 +50,14 @@ _PLACE: Final = {
     Bottleneck.MEMORY_BANDWIDTH: ("forward", "backward"),
     Bottleneck.SYNCHRONIZATION: ("forward", "backward"),
     Bottleneck.COMPILE: ("forward", "backward"),
-    Bottleneck.COMMUNICATION: ("backward",),
 }
 """The parts in which the time of a verdict lies beside other time."""
+_BY_DEVICE: Final = ("backward",)
+"""Where ranks exchange gradients on a device: its host asks for it in the backward pass and does not wait there."""
+BY_HOST: Final = 0.5
+"""Share of a verdict on communication that its phase must hold to be what the verdict is about."""
 THE_CAUSE: Final = "the cause"
+IN_HERE: Final = "in here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class CardFacts:
         spans_lost: Spans made and not delivered.
         destination: Where telemetry went.
         report_command: Command that makes the report; empty where there is no run directory.
+        straggler: The rank that all others wait for, in one sentence; empty where there is none.
     """
 
     entry: str
@@ -90,6 +98,7 @@ class CardFacts:
     spans_lost: int
     destination: str
     report_command: str
+    straggler: str = ""
 
 
 def printable(text: str) -> str:
@@ -104,14 +113,25 @@ def parts_of(budget: TimeBudget) -> list[tuple[str, float]]:
     return sorted(((name, seconds) for name, seconds in parts if seconds > 0), key=lambda part: -part[1])
 
 
-def cause_of(verdict: Verdict | None) -> tuple[str, ...]:
-    """Return the parts that a verdict is about, or in which its time lies."""
-    return (_CAUSE | _PLACE).get(verdict.kind, ()) if verdict is not None else ()
+def cause_of(verdict: Verdict | None, budget: TimeBudget | None = None) -> tuple[str, ...]:
+    """Return the parts that a verdict is about, or in which its time lies; of a budget, where there is one."""
+    if verdict is None:
+        return ()
+    return _BY_DEVICE if _on_device(verdict, budget) else (_CAUSE | _PLACE).get(verdict.kind, ())
 
 
-def mark_of(verdict: Verdict | None) -> str:
+def mark_of(verdict: Verdict | None, budget: TimeBudget | None = None) -> str:
     """Return what is written beside those parts."""
-    return "in here" if verdict is not None and verdict.kind in _PLACE else THE_CAUSE
+    inside = verdict is not None and (verdict.kind in _PLACE or _on_device(verdict, budget))
+    return IN_HERE if inside else THE_CAUSE
+
+
+def _on_device(verdict: Verdict, budget: TimeBudget | None) -> bool:
+    return (
+        verdict.kind is Bottleneck.COMMUNICATION
+        and budget is not None
+        and budget.share(Phase.COMMUNICATION) < BY_HOST * verdict.share
+    )
 
 
 def bound_of(verdict: Verdict) -> str:
@@ -143,10 +163,15 @@ def render_card(budget: TimeBudget, verdict: Verdict | None, facts: CardFacts, f
     console = Console(file=file, stderr=file is None, highlight=False, soft_wrap=True)
     above, below = _sentences(verdict, facts)
     width = min(console.width, WIDEST) if console.is_terminal else None
-    wrapped = [[_wrapped(title, text, width) for title, text, _ in part] for part in (above, below)]
-    if sum(map(len, wrapped[0])) > MAX_VERDICT:
-        # What was found and what to try count most; the report has all of the evidence.
-        wrapped[0] = [_wrapped(title, text, width, 1 if title == WHY else MAX_WRAPPED) for title, text, _ in above]
+    wrapped = [[_wrapped(title, text, width, 1 if title == RANKS else MAX_WRAPPED) for title, text, _ in part]
+               for part in (above, below)]  # fmt: skip
+    room = min(MAX_VERDICT, MAX_LINES - 1 - MIN_ROWS - sum(map(len, wrapped[1])))
+    for short in ((WHY,), (WHY, TRY)):
+        if sum(map(len, wrapped[0])) > room:
+            # What was found counts most, then what to try; the report has all of it.
+            wrapped[0] = [
+                _wrapped(title, text, width, 1 if title in short else MAX_WRAPPED) for title, text, _ in above
+            ]
     taken = 1 + sum(len(lines) for part in wrapped for lines in part)
     colour = {"completed": "green", "interrupted": "yellow"}.get(facts.outcome, "red")
     counts = ", ".join(
@@ -174,8 +199,10 @@ def _sentences(verdict: Verdict | None, facts: CardFacts) -> tuple[Sentences, Se
         if why := _why(verdict):
             above.append((WHY, why, ""))
         if verdict.advice:
-            above.append(("Try", verdict.advice, ""))
+            above.append((TRY, verdict.advice, ""))
     below: Sentences = []
+    if facts.straggler:
+        below.append((RANKS, facts.straggler, "bold yellow"))
     if batches := _batches(facts):
         below.append(("Batches", batches, ""))
     if facts.spans_lost:
@@ -216,7 +243,7 @@ def _titled(console: Console, lines: list[str], style: str) -> None:
 def _tree(console: Console, budget: TimeBudget, verdict: Verdict | None, rows: int, width: int | None) -> None:
     from rich.text import Text
 
-    cause, mark = cause_of(verdict), mark_of(verdict)
+    cause, mark = cause_of(verdict, budget), mark_of(verdict, budget)
 
     if not budget.batches or budget.wall <= 0:
         return

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ocr_otel.diagnosis import Diagnosis, TimeBudget, Verdict
+from ocr_otel.report.hangs import HangRow
+from ocr_otel.report.ranks import RankRow, Straggling
 from ocr_otel.report.readings import Fact, Resources
+from ocr_otel.report.records import RecordRow
 from ocr_otel.report.windows import WindowRow
 
 Points = list[tuple[float, float]]
@@ -52,20 +55,11 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RankRow:
-    """A rank of a run on several; its kept training batches."""
-
-    rank: int
-    batches: int
-    p50: float
-    p95: float
-    fetch_mean: float
-    step_mean: float
-
-
-@dataclass(frozen=True, slots=True)
 class Bar:
-    """A span in a waterfall; `start` counts from the beginning of the batch, negative for what was prefetched."""
+    """A span in a waterfall; `start` counts from the beginning of the batch, negative for what was prefetched.
+
+    The bar of another rank has `parts`: its phases, each with start and seconds.
+    """
 
     name: str
     kind: str
@@ -73,6 +67,7 @@ class Bar:
     seconds: float
     depth: int
     failed: bool
+    parts: list[tuple[str, float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +93,10 @@ class BatchRow:
     waterfall: list[Bar]
     differences: list[Fact] = field(default_factory=list)
     """What the machine did otherwise than usual while a slow batch ran."""
+    records: list[RecordRow] = field(default_factory=list)
+    """What the program logged in it."""
+    remarks: str = ""
+    """Ranks that its waterfall leaves out, and how spans of other hosts were put on one line; empty without either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class ReportData:
         began: When it began, Unix seconds; 0 where unknown.
         entry: The entry that the report is about: the longest `fit`, or the longest entry; empty without one.
         outcome: How it ended; `running or killed` where its root is missing.
-        exception: Type and message of what ended it.
+        exception: Type and message of what ended it, or how its process was ended.
         wall: How long it took, or has taken so far.
         span: Seconds from the first to the last of all entries.
         diagnosis: What limits it: as recorded, else from the budget; None where it is too early for a verdict.
@@ -143,7 +142,9 @@ class ReportData:
         goodput: Share of the wall time that trained.
         time_to_first_batch: Seconds until the first training batch.
         mfu: Model FLOPs utilisation.
+        attempt: Which attempt of its job it is, and why the one before ended; empty for a first one.
         ranks: Ranks with files; one row each where there are several.
+        straggling: Whether one of them holds up the others.
         epochs: Training epochs that have ended.
         lanes: The time line.
         kept: Kept batches that can be opened.
@@ -162,6 +163,9 @@ class ReportData:
         overhead: Seconds that the recording took, by part.
         dropped: Spans that were not delivered, of all ranks.
         errors: Failures of ocr_otel that were caught, of all ranks.
+        hangs: Times in which it did not go on, of all ranks.
+        records: What the program logged, each wording once.
+        records_in_all: How much that was, in words; empty where nothing was.
         damaged: Lines that could not be read, as `file:line`.
         left_out: Spans without the shape of one.
     """
@@ -185,7 +189,9 @@ class ReportData:
     goodput: float | None
     time_to_first_batch: float | None
     mfu: float | None
+    attempt: str
     ranks: list[RankRow]
+    straggling: Straggling
     epochs: list[EpochRow]
     lanes: list[Lane]
     kept: list[BatchRow]
@@ -204,6 +210,9 @@ class ReportData:
     overhead: dict[str, float]
     dropped: int
     errors: int
+    hangs: list[HangRow]
+    records: list[RecordRow]
+    records_in_all: str
     damaged: list[str]
     left_out: int
 

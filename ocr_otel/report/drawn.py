@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ocr_otel.report.card import parts_of
-from ocr_otel.report.data import BatchRow, EpochRow, ReportData
+from ocr_otel.report.data import Bar, BatchRow, EpochRow, ReportData
 from ocr_otel.report.readings import Line, Resources
 from ocr_otel.report.window_line import WindowLine
 
@@ -14,6 +14,7 @@ PARTS: Final = (
     "transfer",
     "forward",
     "backward",
+    "communication",
     "optimizer",
     "callbacks",
     "loop",
@@ -22,6 +23,9 @@ PARTS: Final = (
     "other",
 )
 """Parts of the wall time in the order in which they are stacked; each has its colour in the style sheet."""
+
+SHADES: Final = 200
+"""Units up to the full colour of the heat map: finer than an eye, and than what is written of a delay."""
 
 
 def drawn(data: ReportData) -> dict[str, Any]:
@@ -37,6 +41,7 @@ def drawn(data: ReportData) -> dict[str, Any]:
         "resources": drawn_resources(data.resources),
         "dots": [[_short(x), _short(y)] for x, y in data.dots] if data.kept_in_all > len(data.kept) else [],
         "batches": [_batch(row) for row in data.kept],
+        "ranks": _ranks(data),
         "windows": {str(index): drawn_line(row.line) for index, row in enumerate(data.windows) if row.line is not None},
     }
 
@@ -127,9 +132,38 @@ def _batch(row: BatchRow) -> dict[str, Any]:
         "device": {name: _short(seconds) for name, seconds in row.device.items()},
         "trace": row.trace_id,
         "differences": [[fact.name, fact.value, fact.meaning] for fact in row.differences],
-        "bars": [
-            [bar.name, bar.kind, _short(bar.start), _short(bar.seconds), bar.depth, int(bar.failed)]
-            for bar in row.waterfall
+        "records": [
+            [each.level, each.logger, each.text, each.times, f"rank {each.rank}" if each.rank else ""]
+            for each in row.records
+        ],
+        "remarks": row.remarks,
+        "bars": [_bar(bar) for bar in row.waterfall],
+    }
+
+
+def _bar(bar: Bar) -> list[Any]:
+    found: list[Any] = [bar.name, bar.kind, _short(bar.start), _short(bar.seconds), bar.depth, int(bar.failed)]
+    # Whole microseconds: there are many of them, and they are drawn over the width of a screen.
+    parts = [[PARTS.index(kind), round(start * 1e6), round(seconds * 1e6)] for kind, start, seconds in bar.parts]
+    return [*found, parts] if parts else found
+
+
+def _ranks(data: ReportData) -> dict[str, Any] | None:
+    """Return delays of ranks (rows) at kept steps (columns) as whole numbers of a unit; null where there is none."""
+    heat = data.straggling.heat
+    if heat is None or heat.scale <= 0:
+        return None
+    opened = {row.trace_id: index for index, row in enumerate(data.kept)}
+    unit = heat.scale / SHADES
+    return {
+        "rows": heat.ranks,
+        "late": data.straggling.rank,
+        "steps": [[step.epoch, step.batch_idx, opened.get(step.trace_id, -1)] for step in heat.steps],
+        "unit": _short(unit),
+        "full": SHADES,
+        "cells": [
+            [round(step.delays[rank] / unit) if rank in step.delays else None for step in heat.steps]
+            for rank in heat.ranks
         ],
     }
 

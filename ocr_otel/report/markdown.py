@@ -10,6 +10,9 @@ from ocr_otel.report.build import UNFINISHED, build
 from ocr_otel.report.card import cause_of, mark_of, parts_of, without_it
 from ocr_otel.report.data import ReportData
 from ocr_otel.report.gfm import code, folded, table, text
+from ocr_otel.report.hangs import MAX_HANGS
+from ocr_otel.report.ranks import COLUMNS, cells, latest, left_out
+from ocr_otel.report.records import severe
 from ocr_otel.report.tables import Table
 from ocr_otel.report.windows import WindowRow
 from ocr_otel.runs import Run
@@ -17,6 +20,8 @@ from ocr_otel.runs import Run
 BAR_WIDTH: Final = 20
 MAX_EPOCHS: Final = 20
 """Epochs in the table: the last ones."""
+MAX_RANKS: Final = 16
+"""Ranks in the table: those that arrive latest."""
 MAX_WINDOWS: Final = 10
 """Windows in the table: the newest."""
 MAX_TABLES: Final = 3
@@ -27,7 +32,15 @@ MAX_TABLE_ROWS: Final = 8
 def render(run: Run) -> str:
     """Return the report of a run."""
     data = build(run)
-    parts = [*_head(data), *_verdict(data), *_budget(data), *_epochs(data), *_windows(data)]
+    parts = [
+        *_head(data),
+        *_verdict(data),
+        *_budget(data),
+        *_ranks(data),
+        *_epochs(data),
+        *_windows(data),
+        *_records(data),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -45,7 +58,9 @@ def _head(data: ReportData) -> list[str]:
     if len(data.ranks) > 1:
         counts.append(f"{len(data.ranks)} ranks")
     lines = [f"### {text(data.entry or 'run')} {text(data.outcome)}: {code(data.run_id)}", ", ".join(counts)]
-    return [*lines, f"**{text(data.outcome).capitalize()}: {text(data.exception)}**" if data.exception else ""]
+    lines.append(f"{text(data.attempt)}." if data.attempt else "")
+    lines.append(f"**{text(data.outcome).capitalize()}: {text(data.exception)}**" if data.exception else "")
+    return [*lines, *(f"**{text(hang.sentence)}.**" for hang in data.hangs[-MAX_HANGS:])]
 
 
 def _verdict(data: ReportData) -> list[str]:
@@ -81,13 +96,28 @@ def evidence(verdict: Verdict) -> str:
 def _budget(data: ReportData) -> list[str]:
     if data.budget.wall <= 0 or not (data.epochs or data.budget.batches):
         return []
-    cause, mark = cause_of(data.verdict), mark_of(data.verdict)
+    cause, mark = cause_of(data.verdict, data.budget), mark_of(data.verdict, data.budget)
     rows = []
     for name, seconds in parts_of(data.budget):
         share = seconds / data.budget.wall
         shown = f"**{name}** ← {mark}" if name in cause else name
         rows.append((shown, f"{share:.0%}", duration(seconds), "█" * round(share * BAR_WIDTH)))
     return ["#### Where the time went", table(("part", "share", "time", ""), rows, (False, True, True, False))]
+
+
+def _ranks(data: ReportData) -> list[str]:
+    if len(data.ranks) < 2:
+        return []
+    sentence = text(data.straggling.sentence)
+    shown = [[text(cell) for cell in cells(row)] for row in latest(data.ranks, MAX_RANKS)]
+    more = left_out(data.ranks, MAX_RANKS)
+    title = f"Ranks ({more or len(data.ranks)})"
+    numeric = [column != "host" for column in COLUMNS]
+    return [
+        "#### Ranks",
+        f"**{sentence}**" if data.straggling.rank is not None else sentence,
+        folded(title, table(COLUMNS, shown, numeric)),
+    ]
 
 
 def _epochs(data: ReportData) -> list[str]:
@@ -110,6 +140,22 @@ def _epochs(data: ReportData) -> list[str]:
     ]
     most = f", the last {MAX_EPOCHS}" if len(data.epochs) > MAX_EPOCHS else ""
     return [folded(f"Epochs ({len(data.epochs)}{most})", table(columns, rows, [True] * len(columns)))]
+
+
+def _records(data: ReportData) -> list[str]:
+    if not data.records:
+        return []
+    rows = [
+        (text(row.level), text(row.text), code(row.logger), f"{row.times:,}", text(row.place))
+        for row in severe(data.records)
+    ]
+    said = f"The program logged {text(data.records_in_all)}."
+    columns = ("level", "message", "logger", "times", "where")
+    return (
+        [said, folded("Errors and warnings", table(columns, rows, (False, False, False, True, False)))]
+        if rows
+        else [said]
+    )
 
 
 def _windows(data: ReportData) -> list[str]:

@@ -13,8 +13,11 @@ from ocr_otel.diagnosis.words import duration
 from ocr_otel.report.build import build
 from ocr_otel.report.card import CardFacts, bound_of, printable, render_card
 from ocr_otel.report.data import ReportData
+from ocr_otel.report.hangs import MAX_HANGS
 from ocr_otel.report.quantities import quantity
+from ocr_otel.report.ranks import COLUMNS, RankRow, cells, latest, left_out
 from ocr_otel.report.readings import Kind, Resources
+from ocr_otel.report.records import severe
 from ocr_otel.report.windows import WindowRow
 from ocr_otel.runs import Run
 
@@ -24,6 +27,8 @@ MAX_EPOCHS: Final = 40
 """Epochs in the table; a terminal shows no more at once, and the HTML report has them all."""
 MAX_SHOWN: Final = 12
 """Windows of the profiler in the table: the newest."""
+MAX_RANKS: Final = 16
+"""Ranks in the table: those that arrive latest."""
 MAX_DAMAGED: Final = 10
 MAX_NAMED: Final = 6
 """Devices, processes or directions in the line of a reading; HTML and JSON have them all."""
@@ -53,18 +58,29 @@ def render(run: Run, file: TextIO) -> None:
             spans_lost=data.dropped,
             destination=run.directory,
             report_command=f"ocr-otel report {run.directory}",
+            straggler=data.straggling.sentence if data.straggling.rank is not None else "",
         ),
         file,
     )
     console = Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
     for line in _causes(data.diagnosis):
         console.print(Text(printable(line)))
+    if data.attempt:
+        console.print(Text(printable(f"{data.attempt}.")))
     if data.exception:
-        console.print(Text(printable(f"Failed with {data.exception}"), "red"))
+        console.print(Text(printable(f"{data.outcome.capitalize()}: {data.exception}"), "red"))
+    for hang in data.hangs[-MAX_HANGS:]:
+        console.print(Text(printable(f"{hang.sentence}."), "red"))
     if data.epochs:
         console.print(_epochs(data, console.width))
     if len(data.epochs) > MAX_EPOCHS:
         console.print(f"(the last {MAX_EPOCHS} of {len(data.epochs)} epochs)")
+    if len(data.ranks) > 1:
+        if data.straggling.rank is None:
+            console.print(Text(printable(data.straggling.sentence)))
+        console.print(_ranks(data.ranks))
+        if more := left_out(data.ranks, MAX_RANKS):
+            console.print(f"({more})")
     if data.windows:
         console.print(_windows(data.windows))
     if data.resources.plots:
@@ -74,6 +90,10 @@ def render(run: Run, file: TextIO) -> None:
         console.print(Text(printable(f"Memory ran out: {held}"), "red"))
     for sentence in filter(None, (data.resources.growth, " ".join(data.resources.sentences))):
         console.print(Text(printable(sentence)))
+    if data.records:
+        console.print(Text(f"The program logged {data.records_in_all}."))
+    for row in severe(data.records):
+        console.print(Text(printable(row.sentence), "red" if row.level == "error" else "yellow"))
     for entry in data.other_entries:
         console.print(Text(printable(f"{entry.name}: {entry.outcome} in {duration(entry.seconds)}")))
     if data.damaged:
@@ -95,6 +115,15 @@ def _causes(diagnosis: Diagnosis | None) -> list[str]:
         bound = bound_of(each)
         lines.append(f"{place}. {each.summary}{f' Without it {bound}.' if bound else ''} {each.advice}".rstrip())
     return lines
+
+
+def _ranks(rows: list[RankRow]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "host" else "right", no_wrap=True)
+    for row in latest(rows, MAX_RANKS):
+        table.add_row(*(Text(printable(cell)) for cell in cells(row)))
+    return table
 
 
 def _windows(windows: list[WindowRow]) -> Table:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ocr_otel.diagnosis import Diagnosis
 from ocr_otel.diagnosis.words import duration
+from ocr_otel.private import write_private
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.profiling.span_events import events_of
 from ocr_otel.report.drawn import drawn_line
@@ -14,7 +15,13 @@ from ocr_otel.report.tables import tables
 from ocr_otel.report.window_line import window_line
 
 
-def render(profile: WindowProfile, diagnosis: Diagnosis | None, path: Path, title: str = "Profiler trace") -> None:
+def render(
+    profile: WindowProfile,
+    diagnosis: Diagnosis | None,
+    path: Path,
+    title: str = "Profiler trace",
+    beside: bool = False,
+) -> None:
     """Write the page of a trace.
 
     Args:
@@ -22,6 +29,8 @@ def render(profile: WindowProfile, diagnosis: Diagnosis | None, path: Path, titl
         diagnosis: What was found in it; None where it holds too little for that.
         path: The file to write.
         title: What the page is called: the name of the trace file.
+        beside: Whether the file is one beside the trace, and none that a person named: it is then for its owner alone,
+            and a link of its name is replaced and not followed.
 
     Raises:
         OSError: The file cannot be written.
@@ -38,7 +47,10 @@ def render(profile: WindowProfile, diagnosis: Diagnosis | None, path: Path, titl
         line=line,
         found=tables(events_of(profile)),
     )
-    path.write_text(page, encoding="utf-8", errors="replace")
+    if beside:
+        write_private(path, page, errors="replace")
+    else:
+        path.write_text(page, encoding="utf-8", errors="replace")
 
 
 def _chips(profile: WindowProfile) -> list[tuple[str, str]]:

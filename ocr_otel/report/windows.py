@@ -14,7 +14,7 @@ from ocr_otel.profiling.windows.files import DIRECTORY, PROFILE_SUFFIX, TRACE_SU
 from ocr_otel.report import causes
 from ocr_otel.report.tables import Table, tables
 from ocr_otel.report.window_line import WindowLine, window_line
-from ocr_otel.runs import Batch, SpanRecord, Window
+from ocr_otel.runs import Batch, SpanRecord, Window, inside
 from ocr_otel.semconv import Bottleneck, Stage
 
 MAX_WINDOWS: Final = 40
@@ -113,7 +113,8 @@ def _row(window: Window, batches: list[Batch], began: int, drawn: bool) -> Windo
     # Only the file's name counts: what a run says must not lead out of its directory.
     file = Path(span.text(semconv.PROFILE_FILE)).name
     folder = Path(window.directory) / DIRECTORY
-    profile = _profile(folder / (file.removesuffix(TRACE_SUFFIX) + PROFILE_SUFFIX)) if file and drawn else None
+    read = folder / (file.removesuffix(TRACE_SUFFIX) + PROFILE_SUFFIX)
+    profile = _profile(read) if file and drawn and inside(read, Path(window.directory)) else None
     first_batch = int(span.number(semconv.PROFILE_FIRST_BATCH, -1))
     of_rank = [batch for batch in batches if batch.rank == window.rank]
     return WindowRow(
@@ -129,7 +130,7 @@ def _row(window: Window, batches: list[Batch], began: int, drawn: bool) -> Windo
         slowdown=_optional(span, semconv.PROFILE_SLOWDOWN),
         file=file,
         file_size=int(span.number(semconv.PROFILE_FILE_SIZE)),
-        present=bool(file) and (folder / file).is_file(),
+        present=bool(file) and inside(folder / file, Path(window.directory)),
         failed=span.text(semconv.PROFILE_FAILED) or span.exception,
         traces=[batch.span.trace_id for batch in of_rank if batch.span.span_id in span.links],
         diagnosis=causes.of_span(span),

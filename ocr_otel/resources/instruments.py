@@ -6,12 +6,14 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any, Final
 
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.metrics import Meter, Observation
 
 from ocr_otel import semconv
 from ocr_otel.resources.readings import Series
 from ocr_otel.resources.timeline import Timeline
 from ocr_otel.semconv.names import Name
+from ocr_otel.telemetry.failures import Failed
+from ocr_otel.telemetry.observing import observer
 
 FRESH_INTERVALS: Final = 3
 """A series whose last reading is older than so many intervals has ended: what is gone has no value."""
@@ -28,9 +30,12 @@ class ResourceInstruments:
         timeline: What was read.
         interval: Seconds between readings.
         collected: Called once at each collection.
+        failed: Takes what fails at a collection, with its cause.
     """
 
-    def __init__(self, meter: Meter, timeline: Timeline, interval: float, collected: Callable[[], None]) -> None:
+    def __init__(
+        self, meter: Meter, timeline: Timeline, interval: float, collected: Callable[[], None], failed: Failed
+    ) -> None:
         self._timeline = timeline
         self._fresh_ns = max(MIN_FRESH_NS, int(FRESH_INTERVALS * interval * 1e9))
         self._since: dict[str, int] = {}
@@ -42,32 +47,32 @@ class ResourceInstruments:
         first = True
         for described in semconv.RESOURCE_METRICS.values():
             if described.kind in create:
-                observe = self._observer(described, collected if first else None)
+                observe = observer(self._values(described, collected if first else None), failed, "resources")
                 first = False
                 create[described.kind](
                     described.name, callbacks=[observe], unit=described.unit, description=described.meaning
                 )
 
-    def _observer(self, described: Name, collected: Callable[[], None] | None) -> Callable[[Any], list[Observation]]:
+    def _values(self, described: Name, collected: Callable[[], None] | None) -> Callable[[], list[Observation]]:
         name = described.name
         averaged = described.kind == "gauge" and described.unit != _LAST
 
-        def observe(options: CallbackOptions) -> list[Observation]:
+        def values() -> list[Observation]:
             if collected is not None:
                 collected()
             if name == semconv.GPU_UTILIZATION_MAX:
                 return self._highest(name, semconv.GPU_UTILIZATION)
             now = perf_counter_ns()
-            values = dict(self._timeline.latest(name, now - self._fresh_ns))
+            latest = dict(self._timeline.latest(name, now - self._fresh_ns))
             if averaged:
                 since = self._since.get(name, 0)
                 self._since[name] = now
                 for series, window in self._timeline.window(name, since, now).items():
-                    if series in values:
-                        values[series] = float(window.values.mean())
-            return [_observation(series, value) for series, value in values.items()]
+                    if series in latest:
+                        latest[series] = float(window.values.mean())
+            return [_observation(series, value) for series, value in latest.items()]
 
-        return observe
+        return values
 
     def _highest(self, name: str, of: str) -> list[Observation]:
         now = perf_counter_ns()

@@ -14,7 +14,7 @@ from ocr_otel.resources.gpu import gpu_sources
 from ocr_otel.resources.host import host_sources, instrument_system
 from ocr_otel.resources.instruments import ResourceInstruments
 from ocr_otel.resources.leak import find_leak
-from ocr_otel.resources.sampler import Sampler
+from ocr_otel.resources.sampler import STOP_SECONDS, Sampler
 from ocr_otel.resources.timeline import Timeline
 from ocr_otel.resources.torch_memory import TorchMemory
 from ocr_otel.settings import Settings
@@ -49,6 +49,7 @@ class Monitor:
     ) -> None:
         interval = settings.resource_interval
         self.settle_ns = int(min(_SETTLE * interval, _MAX_SETTLE_SECONDS) * 1e9)
+        self._patience = session.patience
         self._timeline = Timeline()
         self._paths: Sequence[Path] = ()
         described = semconv.RESOURCE_METRICS[semconv.GPU_UTILIZATION_DISTRIBUTION]
@@ -82,7 +83,7 @@ class Monitor:
                 failed,
             ),
         )
-        ResourceInstruments(session.meter, self._timeline, interval, self._watch)
+        ResourceInstruments(session.meter, self._timeline, interval, self._watch, failed)
         if isinstance(session.meter_provider, MeterProvider):
             instrument_system(session.meter_provider, local_rank)
 
@@ -104,7 +105,8 @@ class Monitor:
     def stop(self) -> None:
         """Read a last time and end."""
         for sampler in self._samplers:
-            sampler.stop()
+            with self._patience.spending() as seconds:
+                sampler.stop(min(STOP_SECONDS, seconds))
 
     def cpu_ns(self) -> int:
         """Return the CPU time that reading took so far."""

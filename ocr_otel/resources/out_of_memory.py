@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from ocr_otel import semconv
+from ocr_otel.private import private_file
 from ocr_otel.resources.torch_memory import statistics
 
 LARGEST: Final = 5
@@ -128,5 +129,5 @@ def end_history() -> None:
 
 def write_snapshot(directory: Path) -> str:
     """Write what PyTorch remembers into a directory; return the file's name."""
-    torch.cuda.memory._dump_snapshot(str(directory / SNAPSHOT))
+    torch.cuda.memory._dump_snapshot(str(private_file(directory / SNAPSHOT)))
     return SNAPSHOT

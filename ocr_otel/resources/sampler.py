@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter_ns
 from typing import Final
 
 from ocr_otel.resources.readings import Source, Unavailable
 from ocr_otel.resources.timeline import Timeline
+from ocr_otel.telemetry.failures import MAX_FAILURES, Failed, say_part_off
 
 logger = logging.getLogger("ocr_otel")
 
@@ -18,10 +19,6 @@ HANGS_AFTER_NS: Final = 5_000_000_000
 """A reading that takes longer is said to hang; its series end until it comes back."""
 STOP_SECONDS: Final = 1.0
 """How long the end of a run waits for the last reading."""
-MAX_FAILURES: Final = 3
-"""After so many failures in a row a source is given up."""
-
-Failed = Callable[[str, Exception], None]
 
 
 class Hangs(TimeoutError):
@@ -29,7 +26,7 @@ class Hangs(TimeoutError):
 
 
 class Sampler:
-    """Reads some sources in turn, once an interval, into a time line.
+    """Reads some sources in turn, once an interval, into a time line; one that fails several times in a row is off.
 
     Args:
         name: Name of the thread.
@@ -67,12 +64,12 @@ class Sampler:
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """Read a last time and end; a reading that hangs is left to itself."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Read a last time and end; a reading that takes longer than so many seconds is left to itself."""
         self._stopping.set()
         thread = self._thread
         if thread is not None:
-            thread.join(STOP_SECONDS)
+            thread.join(seconds)
             self.watch()
 
     def watch(self) -> None:
@@ -87,6 +84,12 @@ class Sampler:
             self._failed(name, Hangs(f"a reading has not come back for {seconds:.0f} s"))
 
     def _run(self, stopping: threading.Event) -> None:
+        try:
+            self._read(stopping)
+        except Exception as error:
+            self._failed(self._name, error)
+
+    def _read(self, stopping: threading.Event) -> None:
         opened: dict[Source, int] = {}
         for source in self._sources:
             if self._open(source):
@@ -115,6 +118,7 @@ class Sampler:
                 self._failed(source.name, error)
                 opened[source] = failures + 1
                 if opened[source] >= MAX_FAILURES:
+                    say_part_off(source.name, error)
                     del opened[source]
                     self._close(source)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,20 @@ class RunError(Exception):
     """A run cannot be read; the message says what was given and what a run directory is."""
 
 
+def inside(path: Path, directory: Path) -> bool:
+    """Return whether a path is a file that lies in a directory.
+
+    A run directory may come from somebody else: links that lead out of it are not followed, and what is no file, such
+    as a pipe that nobody writes to, is not read.
+    """
+    return path.is_file() and path.resolve().is_relative_to(directory.resolve())
+
+
 def rank_directories(directory: Path) -> list[Path]:
     """Return the directories with a run's files: the run directory itself, or one for each rank."""
-    ranks = [part for part in directory.glob("rank-*") if (part / TRACES).is_file()]
+    ranks = [part for part in directory.glob("rank-*") if inside(part / TRACES, directory)]
     ranks.sort(key=lambda part: (len(part.name), part.name))
-    return [directory] if (directory / TRACES).is_file() else ranks
+    return [directory] if inside(directory / TRACES, directory) else ranks
 
 
 def find(run: str, runs_dir: Path) -> Path:
@@ -50,7 +60,9 @@ def check(directory: Path) -> None:
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory: {WHAT_A_RUN_IS}.")
     if not rank_directories(directory):
-        raise RunError(f"{directory} is not a run directory: {WHAT_A_RUN_IS}.")
+        out = next((path for path in (directory / TRACES, *directory.glob("rank-*")) if path.is_symlink()), None)
+        said = f" {out} is a link that leads out of it, and is not followed." if out is not None else ""
+        raise RunError(f"{directory} is not a run directory: {WHAT_A_RUN_IS}.{said}")
 
 
 def newest(runs_dir: Path) -> Path:
@@ -65,6 +77,22 @@ def newest(runs_dir: Path) -> Path:
     if not runs:
         raise RunError(f"there is no run in {runs_dir}: {WHAT_A_RUN_IS}.")
     return max(runs, key=lambda run: max(part.stat().st_mtime for part in _files(run)))
+
+
+def last_written(parts: Iterable[Path]) -> float:
+    """Return when a file of ranks was written last, Unix seconds; 0 where there is none.
+
+    Args:
+        parts: Of `rank_directories`.
+    """
+    times = []
+    for part in parts:
+        for path in part.glob("*.jsonl"):
+            try:
+                times.append(path.stat().st_mtime)
+            except OSError:
+                continue
+    return max(times, default=0.0)
 
 
 def _files(run: Path) -> list[Path]:

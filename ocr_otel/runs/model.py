@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_MESSAGE, EXCEPTION_TYPE
+
 from ocr_otel import semconv
 from ocr_otel.semconv import Phase
 
@@ -21,6 +23,12 @@ def finite(value: Value, default: float = 0.0) -> float:
         return float(value) if math.isfinite(value) else default
     except OverflowError:
         return default
+
+
+def exception_of(attributes: dict[str, Value]) -> str:
+    """Return type and message of the exception that attributes tell of; empty without one."""
+    parts = (attributes.get(EXCEPTION_TYPE), attributes.get(EXCEPTION_MESSAGE))
+    return ": ".join(str(part) for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,7 @@ class Entry:
         root: Its span; None while it runs, or where it was killed.
         configuration: Attributes of its start span.
         epochs: Training epochs that have ended.
+        resource: What its process was: a run that was started again has several.
     """
 
     name: str
@@ -160,6 +169,22 @@ class Entry:
     root: SpanRecord | None
     configuration: dict[str, Value]
     epochs: list[Epoch] = field(default_factory=list)
+    resource: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RankRecord:
+    """A rank beside its batches.
+
+    Attributes:
+        rank: Which.
+        resource: What its process was.
+        epochs: Spans of its training epochs that have ended, in the order in which they ended.
+    """
+
+    rank: int
+    resource: dict[str, Value]
+    epochs: list[SpanRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +209,53 @@ class MetricPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LogEvent:
+    """An event that was emitted as a log record.
+
+    Attributes:
+        name: Its name.
+        time: When it happened.
+        attributes: Its attributes.
+        rank: Whose it is.
+    """
+
+    name: str
+    time: int
+    attributes: dict[str, Value]
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What the program logged.
+
+    Attributes:
+        time: When.
+        severity: OpenTelemetry's number: from 9 on information, from 13 a warning, from 17 an error, from 21 fatal.
+        level: The same in a word.
+        logger: Who.
+        text: What.
+        attributes: Its attributes: where the training was, and the exception.
+        trace_id: Hex; empty outside of an entry.
+        rank: Whose it is.
+    """
+
+    time: int
+    severity: int
+    level: str
+    logger: str
+    text: str
+    attributes: dict[str, Value]
+    trace_id: str
+    rank: int = 0
+
+    @property
+    def exception(self) -> str:
+        """Type and message of its exception; empty without one."""
+        return exception_of(self.attributes)
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run directory.
 
@@ -200,6 +272,11 @@ class Run:
         damaged: Lines that could not be read, as `file:line`.
         left_out: Spans without the shape of one.
         spans: Number of spans read.
+        events: Events of all ranks, in order of time.
+        by_rank: All ranks with files.
+        log_lines: What the program logged on all ranks, in order of time; of very much the last.
+        logged_in_all: How much that was, by the word for its level.
+        sampled: Whether files were too long to be read whole, so that of what is between only an even choice is here.
     """
 
     run_id: str
@@ -214,6 +291,11 @@ class Run:
     damaged: list[str]
     left_out: int
     spans: int
+    events: list[LogEvent] = field(default_factory=list)
+    by_rank: list[RankRecord] = field(default_factory=list)
+    log_lines: list[LogLine] = field(default_factory=list)
+    logged_in_all: dict[str, int] = field(default_factory=dict)
+    sampled: bool = False
 
     @property
     def damaged_lines(self) -> int:

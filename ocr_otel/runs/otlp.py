@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ocr_otel import semconv
-from ocr_otel.runs.model import MetricPoint, SpanEvent, SpanRecord, Value
+from ocr_otel.runs.model import LogEvent, LogLine, MetricPoint, SpanEvent, SpanRecord, Value, exception_of
 
 _ERROR: Final = (2, "STATUS_CODE_ERROR")
+_SEVERITIES: Final = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
 _MAX_NESTING: Final = 16
 """Depth to which lists and maps in attributes are followed."""
 
@@ -65,6 +66,40 @@ def points(metric: dict[str, Any], rank: int) -> Iterator[MetricPoint]:
             yield MetricPoint(name, time, attributes(point), value, count, rank)
 
 
+def events(request: dict[str, Any], rank: int) -> Iterator[LogEvent]:
+    """Yield the log records of a line that are events."""
+    for resource in _objects(request, "resourceLogs"):
+        for scope in _objects(resource, "scopeLogs"):
+            for raw in _objects(scope, "logRecords"):
+                if name := raw.get("eventName"):
+                    yield LogEvent(str(name), max(0, _int(raw.get("timeUnixNano"))), attributes(raw), rank)
+
+
+def log_lines(request: dict[str, Any], rank: int) -> Iterator[LogLine]:
+    """Yield the log records of a line that are no events: what the program logged."""
+    for resource in _objects(request, "resourceLogs"):
+        for scope in _objects(resource, "scopeLogs"):
+            named = scope.get("scope")
+            name = str(named.get("name", "")) if isinstance(named, dict) else ""
+            for raw in _objects(scope, "logRecords"):
+                text = _value(raw.get("body"), 0)
+                if not raw.get("eventName") and isinstance(text, str) and text:
+                    severity = _severity(raw.get("severityNumber"))
+                    time = min(max(0, _int(raw.get("timeUnixNano"))), 2**64)
+                    level = str(raw.get("severityText") or "")[:16]
+                    yield LogLine(
+                        time, severity, level, name, text, attributes(raw), str(raw.get("traceId") or ""), rank
+                    )
+
+
+def _severity(value: Any) -> int:
+    """Return the number of a severity, which protobuf's JSON mapping may write as a name such as `..._WARN2`."""
+    if isinstance(value, str) and not value.isdecimal():
+        name = value.removeprefix("SEVERITY_NUMBER_")
+        return _SEVERITIES.get(name.rstrip("234"), 0) + (int(name[-1]) - 1 if name[-1:].isdecimal() else 0)
+    return _int(value)
+
+
 def attributes(holder: Any) -> dict[str, Value]:
     """Return the attributes of a resource, span, event or point."""
     return {str(pair.get("key", "")): _value(pair.get("value"), 0) for pair in _objects(holder, "attributes")}
@@ -94,8 +129,7 @@ def _value(value: Any, depth: int) -> Value:
 
 def _exception(events: tuple[SpanEvent, ...]) -> str:
     found = next((event.attributes for event in events if event.name == semconv.EXCEPTION_EVENT), {})
-    parts = (found.get("exception.type"), found.get("exception.message"))
-    return ": ".join(str(part) for part in parts if part)
+    return exception_of(found)
 
 
 def _objects(holder: Any, key: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ OpenTelemetry semantic convention defines (`exception.*`, `process.*`, `host.*`,
 
 # Each of these modules is a list of names, and all of them are public.
 from ocr_otel.semconv.attributes import *
+from ocr_otel.semconv.ends import *
 from ocr_otel.semconv.evidence import *
 from ocr_otel.semconv.foreign import *
 from ocr_otel.semconv.gpus import *
@@ -17,6 +18,8 @@ from ocr_otel.semconv.names import *
 from ocr_otel.semconv.profile_events import *
 from ocr_otel.semconv.profiles import *
 from ocr_otel.semconv.prometheus import *
+from ocr_otel.semconv.ranks import *
 from ocr_otel.semconv.spans import *
 from ocr_otel.semconv.surroundings import *
+from ocr_otel.semconv.trackers import *
 from ocr_otel.semconv.values import *

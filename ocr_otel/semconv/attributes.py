@@ -9,10 +9,12 @@ from ocr_otel.semconv.values import Phase
 
 # Of resources.
 
-RUN_ID: Final = attribute("training.run.id", "string", "The run: one process, or all ranks of one job.", "Resource.")
-RANK: Final = attribute("training.rank", "int", "Global rank.", "Resource.")
+_WHO: Final = "Resource; entries and their `.start` spans where the tracer provider is the application's."
+
+RUN_ID: Final = attribute("training.run.id", "string", "The run: one process, or all ranks of one job.", _WHO)
+RANK: Final = attribute("training.rank", "int", "Global rank.", _WHO)
 LOCAL_RANK: Final = attribute("training.local_rank", "int", "Rank on this host.", "Resource.")
-WORLD_SIZE: Final = attribute("training.world_size", "int", "Number of ranks.", "Resource.")
+WORLD_SIZE: Final = attribute("training.world_size", "int", "Number of ranks.", _WHO)
 LIGHTNING_VERSION: Final = attribute("lightning.version", "string", "Version of Lightning.", "Resource.")
 LIGHTNING_PACKAGE: Final = attribute(
     "lightning.package", "string", "`lightning` or `pytorch_lightning`.", "`fit.start` and like spans."
@@ -27,14 +29,23 @@ VCS_REVISION: Final = attribute(
 
 # Of spans.
 
-STAGE: Final = attribute("training.stage", "string", "Lightning's running stage.", "Batches, epochs and metrics.")
+STAGE: Final = attribute("training.stage", "string", "Lightning's running stage.", "Batches, epochs, metrics and logs.")
 PHASE: Final = attribute("training.phase", "string", "Part of a batch.", "`training.phase.duration`.")
-EPOCH: Final = attribute("training.epoch", "int", "Epoch, from 0.", "Epochs and batches.")
-BATCH_IDX: Final = attribute("training.batch.index", "int", "Lightning's `batch_idx`, from 0.", "Batches.")
+EPOCH: Final = attribute("training.epoch", "int", "Epoch, from 0.", "Epochs, batches and logs.")
+BATCH_IDX: Final = attribute(
+    "training.batch.index", "int", "Lightning's `batch_idx`, from 0.", "Batches, and logs of them."
+)
 DATALOADER_IDX: Final = attribute(
     "training.dataloader.index", "int", "Which dataloader the batch comes from.", "Batches, with several loaders."
 )
 GLOBAL_STEP: Final = attribute("training.global_step", "int", "Optimiser steps so far.", "Epochs and batches.")
+LOGS_LEFT_OUT: Final = attribute(
+    "ocr_otel.logs.left_out",
+    "int",
+    "Log records that were not sent, because more came than are sent in a second.",
+    "The log record that says it.",
+    "{record}",
+)
 SAMPLES: Final = attribute("training.samples", "int", "Samples of the span.", "Batches and epochs.", "{sample}")
 BATCHES: Final = attribute("training.batches", "int", "Batches of the span.", "Epochs and entries.", "{batch}")
 KEPT: Final = attribute("training.batch.kept", "string", "Why this batch became a trace.", "Batches.")
@@ -70,7 +81,7 @@ for _phase in Phase:
         "Batches, epochs, progress spans and entries.",
         "s",
     )
-for _phase in (Phase.TRANSFER, Phase.FORWARD, Phase.BACKWARD, Phase.OPTIMIZER):
+for _phase in (Phase.TRANSFER, Phase.FORWARD, Phase.BACKWARD, Phase.COMMUNICATION, Phase.OPTIMIZER):
     attribute(
         f"{PHASE_SECONDS_PREFIX}{_phase}.device.duration",
         "double",

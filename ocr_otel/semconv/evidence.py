@@ -23,7 +23,8 @@ DATASET_SECONDS: Final = attribute(
 DATASET_CPU_SECONDS: Final = attribute(
     "training.dataloader.dataset.cpu_time",
     "double",
-    "CPU time of the threads that were in the dataset; much less than its duration where it waits, as for storage.",
+    "CPU time of the threads that were in the dataset, much less than its duration where it waits, as for storage; "
+    "of an epoch, estimated from batches at least 10 ms apart.",
     "Training epochs and worker spans, where the dataloader is one of torch's.",
     "s",
 )

@@ -13,9 +13,6 @@ from ocr_otel.semconv.names import foreign_metric
 
 _HOST: Final = "From the Collector's `hostmetrics` receiver."
 
-STRAGGLER_DELAY: Final = foreign_metric(
-    "training.straggler.delay", "gauge", "s", "How much later than the median rank this rank arrives.", "By rank."
-)
 HOST_CPU_UTILIZATION: Final = foreign_metric("system.cpu.utilization", "gauge", "1", "CPU in use, by state.", _HOST)
 HOST_MEMORY_UTILIZATION: Final = foreign_metric(
     "system.memory.utilization", "gauge", "1", "Memory in use, by state.", _HOST

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from ocr_otel.redaction import redact
+
 logger = logging.getLogger("ocr_otel")
 
 
@@ -33,6 +35,8 @@ class Deliverer:
             try:
                 action()
             except Exception as error:
-                logger.warning("ocr_otel: telemetry could not be delivered: %s: %s", type(error).__name__, error)
+                logger.warning(
+                    "ocr_otel: telemetry could not be delivered: %s: %s", type(error).__name__, redact(str(error))
+                )
             finally:
                 done.set()

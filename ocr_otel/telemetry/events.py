@@ -1,4 +1,4 @@
-"""Events as OpenTelemetry log records: rare, so nothing is set up before the first."""
+"""The provider of log records, and events that are sent by it: rare, so nothing is set up before the first."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExp
 from opentelemetry.sdk.resources import Resource
 
 from ocr_otel import __version__, semconv
+from ocr_otel.telemetry.guards import GuardedLogExporter
+from ocr_otel.telemetry.losses import Losses
 
 
 class Events:
@@ -21,12 +23,19 @@ class Events:
     Args:
         resource: What the process is, for a provider of our own.
         exporters: Makes its exporters.
+        losses: Told of what they do not take.
     """
 
-    def __init__(self, resource: Callable[[], Resource], exporters: Callable[[], Sequence[LogRecordExporter]]) -> None:
+    def __init__(
+        self,
+        resource: Callable[[], Resource],
+        exporters: Callable[[], Sequence[LogRecordExporter]],
+        losses: Losses,
+    ) -> None:
         self._resource = resource
         self._exporters = exporters
-        self._lock = threading.Lock()
+        self._losses = losses
+        self._lock = threading.RLock()
         self._own: LoggerProvider | None = None
         self._logger: Logger | None = None
 
@@ -34,7 +43,7 @@ class Events:
         """Emit an event, as a warning; any thread may."""
         with self._lock:
             if self._logger is None:
-                self._logger = self._make_logger()
+                self._logger = self.provider().get_logger(semconv.SCOPE, __version__)
         self._logger.emit(
             event_name=name,
             attributes=dict(attributes),
@@ -43,13 +52,18 @@ class Events:
             body=semconv.EVENTS[name].meaning,
         )
 
-    def _make_logger(self) -> Logger:
+    def provider(self) -> LoggerProvider:
+        """Return what log records are sent by: the application's provider, or one of our own."""
         provider = _logs.get_logger_provider()
-        if not isinstance(provider, LoggerProvider):
-            provider = self._own = LoggerProvider(self._resource(), shutdown_on_exit=False)
-            for exporter in self._exporters():
-                provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
-        return provider.get_logger(semconv.SCOPE, __version__)
+        if isinstance(provider, LoggerProvider):
+            return provider
+        with self._lock:
+            if self._own is None:
+                own = LoggerProvider(self._resource(), shutdown_on_exit=False)
+                for exporter in self._exporters():
+                    own.add_log_record_processor(BatchLogRecordProcessor(GuardedLogExporter(exporter, self._losses)))
+                self._own = own
+            return self._own
 
     def flush(self, timeout_millis: int) -> None:
         """Deliver what was emitted through a provider of our own."""

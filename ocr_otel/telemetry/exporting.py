@@ -19,7 +19,7 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_SDK_DISABLED,
 )
 
-from ocr_otel.settings import SettingsError
+from ocr_otel.errors import SettingsError
 
 Signal = Literal["traces", "metrics", "logs"]
 

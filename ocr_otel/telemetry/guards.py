@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics.export import (
     MetricExporter,
     MetricExportResult,
@@ -20,42 +21,16 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from ocr_otel.telemetry.histograms import AggregatingHistogram, preferred_temporality
+from ocr_otel.telemetry.losses import Losses
+from ocr_otel.telemetry.open_spans import OpenSpans
 
 logger = logging.getLogger("ocr_otel")
 
 # The official exporter logs a traceback for each batch it cannot write; the guard says it once, in one line.
-for _signal in ("trace_exporter", "metric_exporter"):
+for _signal in ("trace_exporter", "metric_exporter", "_log_exporter"):
     logging.getLogger(f"opentelemetry.exporter.otlp.json.file.{_signal}").addFilter(
         lambda record: record.levelno < logging.ERROR
     )
-
-
-class Losses:
-    """Counts what was made and not delivered, by cause, and says each cause once."""
-
-    def __init__(self) -> None:
-        self.spans: Counter[str] = Counter()
-        self.made = 0
-        self.delivered = 0
-        self._said: set[str] = set()
-
-    def settle(self, made: int, exporters: int) -> None:
-        """After everything was flushed: what was made before it and neither delivered nor counted never left a queue.
-
-        Args:
-            made: Spans made before the flush.
-            exporters: How many exporters each of them should have reached.
-        """
-        missing = made * exporters - self.delivered - sum(self.spans.values())
-        if missing > 0:
-            self.lose(missing, "queue_full", "more spans came than could be exported; see OTEL_BSP_MAX_QUEUE_SIZE")
-
-    def lose(self, number: int, cause: str, detail: str) -> None:
-        """Count `number` spans as lost (0 for metrics) and log the cause, once."""
-        self.spans[cause] += number
-        if cause not in self._said:
-            self._said.add(cause)
-            logger.warning("ocr_otel: telemetry is being lost (%s): %s. Training goes on.", cause, detail)
 
 
 class CountingProcessor(SpanProcessor):
@@ -67,18 +42,24 @@ class CountingProcessor(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Count the span."""
         if span.context is not None and span.context.trace_flags.sampled:
-            self._losses.made += 1
+            self._losses.add_made()
 
 
 class GuardedSpanExporter(SpanExporter):
     """Wraps an exporter of spans.
 
     Dataloader workers are forked with a copy of the exporter and of the SDK's threads: nothing may leave from there.
+
+    Args:
+        exporter: The exporter.
+        losses: Counts what it does not take.
+        open_spans: Told of the spans that it took; None where they are not noted.
     """
 
-    def __init__(self, exporter: SpanExporter, losses: Losses) -> None:
+    def __init__(self, exporter: SpanExporter, losses: Losses, open_spans: OpenSpans | None = None) -> None:
         self._exporter = exporter
         self._losses = losses
+        self._open_spans = open_spans
         self._pid = os.getpid()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -91,7 +72,9 @@ class GuardedSpanExporter(SpanExporter):
             self._losses.lose(len(spans), "export_error", f"{type(error).__name__}: {error}")
             return SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
-            self._losses.delivered += len(spans)
+            self._losses.deliver(len(spans))
+            if self._open_spans is not None:
+                self._open_spans.handed_on(spans)
         else:
             self._losses.lose(len(spans), "export_failed", _where(self._exporter))
         return result
@@ -159,6 +142,37 @@ class GuardedMetricExporter(MetricExporter):
             scope=self._scope, metrics=[*(metric for each in mine for metric in each.metrics), *metrics], schema_url=""
         )
         return MetricsData([ResourceMetrics(first.resource, [*others, ours], first.schema_url), *rest])
+
+
+class GuardedLogExporter(LogRecordExporter):
+    """Wraps an exporter of log records."""
+
+    def __init__(self, exporter: LogRecordExporter, losses: Losses) -> None:
+        self._exporter = exporter
+        self._losses = losses
+        self._pid = os.getpid()
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Export, or say the loss once."""
+        if os.getpid() != self._pid:
+            return LogRecordExportResult.SUCCESS
+        try:
+            result = self._exporter.export(batch)
+        except Exception as error:
+            self._losses.lose(0, "log_export_error", f"{type(error).__name__}: {error}")
+            return LogRecordExportResult.FAILURE
+        if result is not LogRecordExportResult.SUCCESS:
+            self._losses.lose(0, "log_export_failed", _where(self._exporter))
+        return result
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        if os.getpid() == self._pid:
+            _quietly(self._exporter.shutdown, self._losses)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Pass on."""
+        return os.getpid() != self._pid or self._exporter.force_flush(timeout_millis)
 
 
 def _quietly(shutdown: Callable[[], Any], losses: Losses) -> None:

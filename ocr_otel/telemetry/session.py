@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
-import secrets
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.sdk._logs.export import LogRecordExporter
-from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.exporter.otlp.json.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Span
 
 from ocr_otel import __version__, semconv
+from ocr_otel.private import private_directory
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry.children import child_spans
 from ocr_otel.telemetry.deliverer import Deliverer
 from ocr_otel.telemetry.events import Events
-from ocr_otel.telemetry.exporting import Destination, destination, load_exporter, log_exporters
-from ocr_otel.telemetry.guards import CountingProcessor, GuardedMetricExporter, GuardedSpanExporter, Losses
+from ocr_otel.telemetry.exporting import Destination, destination
 from ocr_otel.telemetry.histograms import AggregatingHistogram, DurationHistogram, RecordingHistogram
-from ocr_otel.telemetry.ids import PrivateRandomIds
+from ocr_otel.telemetry.home import describe_run
+from ocr_otel.telemetry.identity import RunIdentity, rank_directory, run_directory
+from ocr_otel.telemetry.log_bridge import LogBridge
+from ocr_otel.telemetry.losses import Losses
+from ocr_otel.telemetry.open_spans import OpenSpans
+from ocr_otel.telemetry.outlets import OTLP, Outlets
+from ocr_otel.telemetry.patience import Patience
+from ocr_otel.telemetry.providers import make_meter_provider, make_tracer_provider
 from ocr_otel.telemetry.resource import describe_process
+from ocr_otel.telemetry.spooling import Spool
+from ocr_otel.watchdog import places, stack_signal
+from ocr_otel.watchdog.cells import Values, private_cells
+from ocr_otel.watchdog.journal import STACKS_FILE
+from ocr_otel.watchdog.starting import Watchdog, start
 
 logger = logging.getLogger("ocr_otel")
 
-MAX_QUEUED_SPANS: Final = 16_384
-"""Spans waiting for export; the SDK's default of 2,048 is less than 200 kept batches of a fast epoch make."""
-FILE_METRICS_INTERVAL_MILLIS: Final = 10_000
-"""Metrics are written to the run directory this often: a line of a few KB, and the report gets a time line."""
-RUN_FORMAT: Final = 1
-"""Version of the layout of a run directory, in `run.json`."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
-    """Which process of which run this is.
-
-    Attributes:
-        run_id: Name of the run, the same on all ranks.
-        rank: Global rank.
-        local_rank: Rank on this host.
-        world_size: Number of ranks.
-    """
-
-    run_id: str
-    rank: int = 0
-    local_rank: int = 0
-    world_size: int = 1
+_LAST_SECONDS: Final = 0.2
+"""The end of a process waits at least so long, also where the end of its last run has waited all that it may."""
 
 
 class Session:
@@ -66,13 +54,18 @@ class Session:
 
     Attributes:
         identity: Which process of which run.
+        who: The same as attributes of an entry's spans, where the application's provider has a resource without it.
         tracer: Makes our spans.
         child_span: Makes those that are over already.
         meter: Makes our instruments.
         directory: Where this rank's files are written; None when telemetry goes elsewhere.
         losses: What was made and not delivered.
         events: Emits events as log records.
+        logs: Sends what the program logs; None where that is not wanted.
         meter_provider: Where the instruments of others are made that are to go the same way.
+        watchdog: Ends what is open should the process be killed; None where there is none.
+        cells: Numbers that it sees.
+        patience: What the end of an entry, and of the process, may still wait for telemetry.
     """
 
     def __init__(self, settings: Settings, identity: RunIdentity, target: Destination) -> None:
@@ -80,36 +73,56 @@ class Session:
         self.losses = Losses()
         self.directory: Path | None = None
         self.pid = os.getpid()
+        self.watchdog: Watchdog | None = None
         self._target = target
         self._timeout = settings.flush_timeout
+        self.patience = Patience(settings.flush_timeout)
         self._deliverer = Deliverer()
         self._aggregating: list[AggregatingHistogram] = []
         self._scope = InstrumentationScope(semconv.SCOPE, __version__)
+        self._spool: Spool | None = None
+        self._open_spans: OpenSpans | None = None
         tracer_provider = trace.get_tracer_provider()
         meter_provider = metrics.get_meter_provider()
         self._tracer_provider: TracerProvider | None = None
         self._meter_provider: MeterProvider | None = None
+        self._home: Path | None = None
+        self._runs_dir = settings.runs_dir.absolute()
         resource: Resource | None = None
         if not isinstance(tracer_provider, TracerProvider) or not isinstance(meter_provider, MeterProvider):
             resource = describe_process(identity)
-            if target.kind == "files":
-                self.directory = self._make_directory(settings.runs_dir, resource)
-        if isinstance(tracer_provider, TracerProvider):
-            self._flush_traces: Callable[[int], Any] = tracer_provider.force_flush
-        else:
+            self._home = self._make_home(settings, resource)
+            if self._home is not None and settings.watchdog and not isinstance(tracer_provider, TracerProvider):
+                self._start_watchdog(self._home, settings, resource)
+        outlets = Outlets(target, self.directory, self._spool)
+        if not isinstance(tracer_provider, TracerProvider):
             assert resource is not None
-            tracer_provider = self._tracer_provider = self._make_tracer_provider(resource)
-            self._flush_traces = tracer_provider.force_flush
+            exporters = outlets.spans()
+            tracer_provider = make_tracer_provider(resource, exporters, self.losses, self._open_spans)
+            self._tracer_provider = tracer_provider
             trace.set_tracer_provider(tracer_provider)
+        self._flush_traces: Callable[[int], Any] = tracer_provider.force_flush
         if isinstance(meter_provider, MeterProvider):
             self._aggregates = False
         else:
             assert resource is not None
-            meter_provider = self._meter_provider = self._make_meter_provider(resource)
+            points = outlets.metrics()
+            self._aggregates = not any(isinstance(each, MetricReader) for each in points)
+            meter_provider = self._meter_provider = make_meter_provider(
+                resource, points, self.losses, self._aggregating, self._scope, to_files=target.kind == "files"
+            )
             metrics.set_meter_provider(meter_provider)
         self._flush_metrics = meter_provider.force_flush
         self.meter_provider = meter_provider
-        self.events = Events(lambda: resource or describe_process(identity), self._log_exporters)
+        self.cells: Values = self.watchdog.cells.values if self.watchdog is not None else private_cells()
+        self.events = Events(lambda: resource or describe_process(identity), outlets.logs, self.losses)
+        self.logs: LogBridge | None = None
+        known: dict[str, str | int] = {
+            semconv.RUN_ID: identity.run_id,
+            semconv.RANK: identity.rank,
+            semconv.WORLD_SIZE: identity.world_size,
+        }
+        self.who: Mapping[str, str | int] = known if self._tracer_provider is None else {}
         self.tracer = tracer_provider.get_tracer(semconv.SCOPE, __version__)
         self.child_span = child_spans(self.tracer, self._tracer_provider)
         self.meter = meter_provider.get_meter(semconv.SCOPE, __version__)
@@ -124,8 +137,35 @@ class Session:
         self._aggregating.append(histogram)
         return histogram
 
+    def entry_begins(self) -> None:
+        """Let its end wait anew, and make sure that the stacks of this process can still be asked for.
+
+        Raises:
+            OSError: It cannot be seen whether they can.
+        """
+        self.patience.renew()
+        if self.watchdog is not None:
+            stack_signal.renew()
+
+    @property
+    def run_directory(self) -> Path | None:
+        """Where the files of all ranks are written; None when telemetry goes elsewhere."""
+        return run_directory(self._runs_dir, self.identity) if self.directory is not None else None
+
+    def note(self, span: ReadableSpan) -> None:
+        """Note a span that is over and will be made later, for the case that the process is killed before."""
+        if self._open_spans is not None:
+            self._open_spans.note(span)
+
+    def changed(self, span: Span) -> None:
+        """Note what was added to an open span."""
+        if isinstance(span, ReadableSpan):
+            self.note(span)
+
     def flush(self) -> bool:
-        """Deliver what is recorded; wait for it at most as long as the settings say.
+        """Hand on what is recorded; wait for it at most as long as there is patience left of the entry's.
+
+        Where a spool keeps it, it is handed on when it is there: the training does not wait for the endpoint.
 
         Returns:
             Whether everything was handed over in time.
@@ -135,10 +175,13 @@ class Session:
         def deliver() -> None:
             self._flush_traces(millis)
             self._flush_metrics(millis)
+            if self.logs is not None:
+                self.logs.tell_left_out()
             self.events.flush(millis)
 
         made = self.losses.made
-        delivered = self._bounded(deliver)
+        with self.patience.spending() as seconds:
+            delivered = self._bounded(deliver, seconds)
         if delivered and self._tracer_provider is not None:
             self._settle(made)
         return delivered
@@ -150,10 +193,16 @@ class Session:
             self.losses.settle(made, 1 if self._target.kind == "files" else len(self._target.traces))
 
     def shutdown(self) -> None:
-        """Flush and stop our own providers, within the bound; the application's are left alone."""
+        """Flush and stop our own providers, within the bound; the application's are left alone.
+
+        The bound is that of the last entry's end and of this together: a process's end is delayed once.
+        """
         if os.getpid() != self.pid:
             return
         atexit.unregister(self.shutdown)
+        ends = time.monotonic() + max(_LAST_SECONDS, self.patience.left)
+        if self.logs is not None:
+            self.logs.remove()
 
         def stop() -> None:
             if self._tracer_provider is not None:
@@ -161,8 +210,27 @@ class Session:
             if self._meter_provider is not None:
                 self._meter_provider.shutdown(timeout_millis=self._timeout * 1000)
             self.events.shutdown()
+            if self._spool is not None:
+                self._spool.drain(max(0.0, ends - time.monotonic() - _LAST_SECONDS / 2))
 
-        self._bounded(stop)
+        self._bounded(stop, ends - time.monotonic())
+        left = self._spool.close() if self._spool is not None else 0
+        if left:
+            logger.warning(
+                "ocr_otel: %d bytes are not delivered yet and wait in %s: %s.", left, self._home, self._who_delivers()
+            )
+        if left:
+            # Who watches finds nothing open when this process is gone, and what waits to be delivered.
+            return
+        if self.watchdog is not None:
+            stack_signal.unregister()
+            self.watchdog.finish()
+        if self._home is not None:
+            places.leave_nothing(self._home, self._runs_dir)
+
+    def _who_delivers(self) -> str:
+        later = f"`ocr-otel replay {self._home} --endpoint URL` sends them"
+        return f"they are tried for ten minutes more, and then {later}" if self.watchdog is not None else later
 
     def spans_lost(self) -> dict[str, int]:
         """Return the spans lost so far, by cause; those still queued count as delivered."""
@@ -172,81 +240,68 @@ class Session:
         """Say where telemetry goes."""
         return str(self.directory) if self.directory else self._target.describe()
 
-    def _bounded(self, action: Callable[[], None]) -> bool:
+    def _bounded(self, action: Callable[[], None], seconds: float) -> bool:
         # The SDK's flush ignores its deadline while an export hangs, so it is waited for from outside.
         done = self._deliverer.hand_over(action)
-        if done.wait(self._timeout):
+        if done.wait(seconds):
             return True
-        logger.warning("ocr_otel: telemetry was not delivered within %.0f s and is given up.", self._timeout)
+        if self._spool is None:
+            logger.warning("ocr_otel: telemetry was not delivered within %.0f s and is given up.", self._timeout)
         return False
 
-    def _make_directory(self, runs_dir: Path, resource: Resource) -> Path | None:
-        directory = rank_directory(runs_dir, self.identity)
+    def _make_home(self, settings: Settings, resource: Resource) -> Path | None:
+        """Make the directory of this rank, where something is written there; None where nothing is, or none can be."""
+        files = self._target.kind == "files"
+        to_otlp = bool(OTLP & {*self._target.traces, *self._target.metrics})
+        if not files and not (to_otlp and (settings.spool or settings.watchdog)):
+            return None
+        planned = rank_directory(settings.runs_dir, self.identity)
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            description = {
-                "format": RUN_FORMAT,
-                "run_id": self.identity.run_id,
-                "started_unix_nano": time.time_ns(),
-                "service_name": str(resource.attributes.get("service.name", "")),
-                "pid": self.pid,
-                "rank": self.identity.rank,
-                "world_size": self.identity.world_size,
-            }
-            (directory / "run.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+            home = private_directory(planned.absolute())
+            if files:
+                describe_run(home, self.identity, resource)
+                self.directory = home
+            elif settings.spool:
+                self._spool = Spool(home / "spool", settings.spool_size, self.losses)
         except OSError as error:
-            self.losses.lose(0, "no_directory", f"{directory} cannot be written: {error.strerror or error}")
+            self.losses.lose(0, "no_directory", f"{planned} cannot be written: {error.strerror or error}")
             return None
-        return directory.absolute()
+        return home
 
-    def _make_tracer_provider(self, resource: Resource) -> TracerProvider:
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=PrivateRandomIds())
-        provider.add_span_processor(CountingProcessor(self.losses))
-        queue = None if os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE) else MAX_QUEUED_SPANS
-        for exporter in self._span_exporters():
-            guarded = GuardedSpanExporter(exporter, self.losses)
-            provider.add_span_processor(BatchSpanProcessor(guarded, max_queue_size=queue))
-        return provider
+    def _start_watchdog(self, home: Path, settings: Settings, resource: Resource) -> None:
+        header: Mapping[str, Any] = {
+            "run_id": self.identity.run_id,
+            "traces": self.identity.traces,
+            "rank": self.identity.rank,
+            "target": "files" if self._target.kind == "files" else "otlp",
+            "runs_dir": str(self._runs_dir),
+            "hang_after": settings.hang_after,
+            "started_unix_nano": time.time_ns(),
+            **_described(resource, self._scope),
+        }
+        self.watchdog = watchdog = start(home, header, self._no_watchdog)
+        if watchdog is None:
+            return
+        self._open_spans = OpenSpans(watchdog.journal, self._journal_failed)
+        try:
+            # The thread that makes a session is the one that trains.
+            stack_signal.register(watchdog.directory / STACKS_FILE, threading.get_native_id())
+        except (OSError, RuntimeError) as error:
+            logger.warning("ocr_otel: should this training hang, its stacks cannot be told: %s", error)
 
-    def _make_meter_provider(self, resource: Resource) -> MeterProvider:
-        exporters = self._metric_exporters()
-        self._aggregates = not any(isinstance(each, MetricReader) for each in exporters)
-        readers = [
-            each
-            if isinstance(each, MetricReader)
-            else PeriodicExportingMetricReader(
-                GuardedMetricExporter(each, self.losses, self._aggregating, self._scope),
-                export_interval_millis=self._metrics_interval(),
-            )
-            for each in exporters
-        ]
-        return MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+    def _no_watchdog(self, why: str) -> None:
+        logger.warning("ocr_otel: what is open when this process is killed stays open, because %s.", why)
 
-    def _metrics_interval(self) -> float | None:
-        if os.environ.get("OTEL_METRIC_EXPORT_INTERVAL") or self._target.kind != "files":
-            return None
-        return FILE_METRICS_INTERVAL_MILLIS
+    def _journal_failed(self, cause: str, error: Exception) -> None:
+        logger.warning("ocr_otel: what is open is not noted any more (%s): %s", cause, error)
 
-    def _span_exporters(self) -> list[SpanExporter]:
-        if self._target.kind == "files":
-            from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 
-            return [FileSpanExporter(self.directory / "traces.jsonl")] if self.directory else []
-        return [load_exporter("traces", name) for name in self._target.traces]
-
-    def _metric_exporters(self) -> list[MetricExporter | MetricReader]:
-        if self._target.kind == "files":
-            from opentelemetry.exporter.otlp.json.file import FileMetricExporter
-
-            return [FileMetricExporter(self.directory / "metrics.jsonl")] if self.directory else []
-        return [load_exporter("metrics", name) for name in self._target.metrics]
-
-    def _log_exporters(self) -> list[LogRecordExporter]:
-        if self._target.kind == "files":
-            from opentelemetry.exporter.otlp.json.file._log_exporter import FileLogExporter
-
-            return [FileLogExporter(self.directory / "logs.jsonl")] if self.directory else []
-        return [load_exporter("logs", name) for name in log_exporters()]
+def _described(resource: Resource, scope: InstrumentationScope) -> dict[str, Any]:
+    """Return resource and scope as OTLP JSON has them."""
+    context = trace.SpanContext(1, 1, is_remote=False)
+    request = encode_spans([ReadableSpan("", context, resource=resource, instrumentation_scope=scope)]).to_dict()
+    found = request["resourceSpans"][0]
+    return {"resource": found["resource"], "scope": found["scopeSpans"][0]["scope"]}
 
 
 _current: Session | None = None
@@ -272,14 +327,3 @@ def session_for_process(settings: Settings, identity: Callable[[], RunIdentity])
             return None
         _current = Session(settings, identity(), target)
     return _current
-
-
-def rank_directory(runs_dir: Path, identity: RunIdentity) -> Path:
-    """Return where a rank's files lie: the run's directory, or a folder in it where there are several ranks."""
-    directory = runs_dir / identity.run_id
-    return directory / f"rank-{identity.rank}" if identity.world_size > 1 else directory
-
-
-def new_run_id() -> str:
-    """Return a name for a run that sorts by time and is unique without coordination."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"

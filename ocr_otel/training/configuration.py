@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any, Final
 
 import torch
 
 from ocr_otel import semconv
+from ocr_otel.redaction import redact
 from ocr_otel.resources.host import limits
 
 _TRAINER: Final = (
@@ -27,6 +29,8 @@ _TRAINER: Final = (
     "world_size",
 )
 
+MAX_TEXT: Final = 200
+"""Characters of a value: names of classes and settings, no documents."""
 _FOREACH_DEVICES: Final = frozenset({"cuda", "xpu", "mtia", "privateuseone"})
 
 
@@ -113,8 +117,11 @@ def describe_progress_bar(trainer: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and math.isinf(value):
         return "unlimited"
-    if isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):
+        return redact(value[:MAX_TEXT])
+    if isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, list):
-        return [str(item) for item in value]
-    return str(value)
+        return [redact(str(item)[:MAX_TEXT]) for item in value]
+    # An object of the application's own: how it prints itself is not known, and may be all that it holds.
+    return str(value) if isinstance(value, timedelta) else type(value).__name__

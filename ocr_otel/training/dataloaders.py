@@ -25,13 +25,19 @@ class DataLoaderSeam:
         sink: Takes each batch's times, in the order in which the loop gets the batches.
         worker_ids: Gets the worker's id for the pid of each that is started.
         started: Told each time when a loader has made its iterator: the loader and the nanoseconds that took.
+        failed: Takes a failure with its cause.
     """
 
     def __init__(
-        self, sink: Sink, worker_ids: dict[int, int], started: Callable[[object, int], None] | None = None
+        self,
+        sink: Sink,
+        worker_ids: dict[int, int],
+        started: Callable[[object, int], None] | None = None,
+        failed: Callable[[str, Exception], None] | None = None,
     ) -> None:
         self.sink = sink
         self._worker_ids = worker_ids
+        self._failed = failed
         self._started = started
         self._loaders: list[DataLoader[Any]] = []
 
@@ -55,14 +61,23 @@ class DataLoaderSeam:
         """Make a loader's iterator, timed."""
         before = perf_counter_ns()
         iterator = self._make(loader)
-        if self._started is not None:
-            self._started(loader, perf_counter_ns() - before)
+        took = perf_counter_ns() - before
+        try:
+            if self._started is not None:
+                self._started(loader, took)
+            for number, worker in enumerate(getattr(iterator, "_workers", ())):
+                self._worker_ids[worker.pid] = number
+        except Exception as error:
+            self._fail(error)
         return iterator
 
     def _make(self, loader: DataLoader[Any]) -> Any:
         if loader.num_workers == 0:
             iterator: Any = DataLoader._get_iterator(loader)
-            iterator._dataset_fetcher = ReportingFetcher(iterator._dataset_fetcher, self)
+            try:
+                iterator._dataset_fetcher = ReportingFetcher(iterator._dataset_fetcher, self)
+            except Exception as error:
+                self._fail(error)
             return iterator
         worker_init_fn = loader.worker_init_fn
         loader.worker_init_fn = WorkerInit(worker_init_fn)
@@ -70,10 +85,12 @@ class DataLoaderSeam:
             iterator = DataLoader._get_iterator(loader)
         finally:
             loader.worker_init_fn = worker_init_fn
-        for number, worker in enumerate(getattr(iterator, "_workers", ())):
-            self._worker_ids[worker.pid] = number
         self._unwrap(iterator)
         return iterator
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed is not None:
+            self._failed("dataloader", error)
 
     def _unwrap(self, iterator: Any) -> None:
         # Without a strong reference to the iterator: a cycle would leave it to the garbage collector, which may run in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ocr_otel.recording.summaries import Interruptions
-from ocr_otel.training import guard
+from ocr_otel.telemetry.failures import attempt
 from ocr_otel.training.compilations import Compilations
 from ocr_otel.training.cpu_delay import CpuDelay
 from ocr_otel.training.garbage import GarbageCollections
@@ -39,8 +39,8 @@ class InterruptionWatch:
         """Return what happened since the last call."""
         before, self._profiled_before = self._profiled_before, self._profiler_ns()
         collecting, collections = self._garbage.take()
-        compiled = guard.attempt(self._compilations.take, self._failed, "compilations")
-        scheduled = guard.attempt(self._cpu.take, self._failed, "cpu_delay")
+        compiled = attempt(self._compilations.take, self._failed, "compilations")
+        scheduled = attempt(self._cpu.take, self._failed, "cpu_delay")
         return Interruptions(
             starting=self._take_starting(),
             collecting=collecting,

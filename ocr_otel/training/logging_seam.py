@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -51,10 +52,12 @@ class LoggingSeam:
 def _timed(
     original: Callable[..., Any], contexts: dict[str, AbstractContextManager[None]], name: str
 ) -> Callable[..., Any]:
+    training = threading.get_ident()
+
     @functools.wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
-            # What is compiled must not hold a clock.
+        # What is compiled must not hold a clock, and what another thread does is no time of the training's.
+        if torch.compiler.is_compiling() or threading.get_ident() != training:
             return original(*args, **kwargs)
         with contexts[name]:
             return original(*args, **kwargs)

@@ -18,7 +18,7 @@ from ocr_otel.recording import BatchPath, Recorder, journal
 from ocr_otel.recording.contexts import FetchContext, TrainBatchContext
 from ocr_otel.recording.device_times import PHASES, DeviceContext
 from ocr_otel.recording.journal import NullContext, TimedContext
-from ocr_otel.training.ranges import ranged
+from ocr_otel.training.ranges import RangeContext, ranged
 from ocr_otel.training.train_batch import TrainBatch
 
 Failed = Callable[[str, Exception], None]
@@ -99,12 +99,17 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         self._ranged = False
         self.optimizer: AbstractContextManager[None] = self._timed(journal.OPTIMIZER)
         self.backward: AbstractContextManager[None] = self._timed(journal.BACKWARD)
+        self.synchronisation: AbstractContextManager[None] = self._timed(journal.COMMUNICATION)
         self._plain: dict[str, AbstractContextManager[None]] = {}
         self.save_checkpoint = SaveContext(recorder)
 
     def __missing__(self, action: str) -> AbstractContextManager[None]:
         """Make the context of an action that was not seen before."""
-        context = self._make(action)
+        try:
+            context = self._make(action)
+        except Exception as error:
+            self._failed("context", error)
+            context = _NULL
         if self._ranged:
             self._plain[action] = context
             context = ranged(context, self._path.journal)
@@ -123,12 +128,19 @@ class Contexts(dict[str, AbstractContextManager[None]]):
             self.update((action, ranged(context, known)) for action, context in self._plain.items())
             self.optimizer, self.backward = (ranged(context, known) for context in self._plain_direct)
         else:
+            for context in (*self.values(), self.optimizer, self.backward):
+                if isinstance(context, RangeContext):
+                    context.end_range()
             self.update(self._plain)
             self.optimizer, self.backward = self._plain_direct
 
     def measure(self, name: str) -> None:
         """Make the context of something that is no action of Lightning's, and is measured as a callback is."""
         self[name] = self._timed(journal.CALLBACKS, name)
+
+    def communication(self, name: str) -> TimedContext:
+        """Return a new context of something in which ranks exchange values; no span, for it may be often."""
+        return TimedContext(self._path.journal, journal.COMMUNICATION, name)
 
     def _timed(self, part: int, name: str = "") -> TimedContext:
         marks = self._path.marks

@@ -40,17 +40,26 @@ class RangeContext:
     def __enter__(self) -> None:
         # The inner one first: where it ends a batch, that batch's range ends before this one begins.
         self._inner.__enter__()
-        opened = named_range(self._name)
-        opened.__enter__()
+        try:
+            opened = named_range(self._name)
+            opened.__enter__()
+        except Exception:
+            # The trace lacks this range.
+            return
         self._open.append(opened)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # An action that began before the window has no range to end.
+        # An action that began before the window has no range to end, nor one that the window's end has ended.
         if self._open:
             self._open.pop().__exit__(None, None, None)
         self._inner.__exit__(kind, error, trace)
+
+    def end_range(self) -> None:
+        """End the range, not the context: the window is about to end, and no range may outlive it."""
+        while self._open:
+            self._open.pop().__exit__(None, None, None)
 
 
 def ranged(context: AbstractContextManager[None], known: Journal) -> AbstractContextManager[None]:

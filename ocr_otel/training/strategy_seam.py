@@ -11,8 +11,11 @@ from typing import Any
 from torch.utils._pytree import tree_leaves
 
 from ocr_otel.recording import Recorder
+from ocr_otel.semconv import Section
+from ocr_otel.telemetry.failures import attempt
 from ocr_otel.training.dataloaders import DataLoaderSeam
 from ocr_otel.training.profiler_seam import Contexts, Failed
+from ocr_otel.training.wrapping import wrap
 
 
 class StrategySeam:
@@ -32,8 +35,11 @@ class StrategySeam:
         self._failed = failed
         self._trainer = trainer
         self._starting_ns = 0
-        self._loaders = DataLoaderSeam(recorder.path.journal.arrived.append, recorder.worker_ids, self._loader_started)
+        self._loaders = DataLoaderSeam(
+            recorder.path.journal.arrived.append, recorder.worker_ids, self._loader_started, failed
+        )
         self._handles: list[Any] = []
+        self._undo: list[Callable[[], None]] = []
         self._steps_asked = 0
         self._steps_done = 0
         self._wrap("process_dataloader", self._process_dataloader)
@@ -41,17 +47,12 @@ class StrategySeam:
         self._wrap("load_checkpoint", self._load_checkpoint)
 
     def _wrap(self, name: str, wrapper: Callable[..., Any]) -> None:
-        original = getattr(self._strategy, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return wrapper(original, *args, **kwargs)
-
-        setattr(self._strategy, name, call)
+        self._undo.append(wrap(self._strategy, name, wrapper))
 
     def remove(self) -> None:
         """Leave strategy, loaders and optimisers as they were."""
-        for name in ("process_dataloader", "save_checkpoint", "load_checkpoint", "backward", "optimizer_step"):
-            vars(self._strategy).pop(name, None)
+        while self._undo:
+            self._undo.pop()()
         self._loaders.remove()
         for handle in self._handles:
             handle.remove()
@@ -105,7 +106,13 @@ class StrategySeam:
     def _save_checkpoint(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Gathering the state, which comes before, is part of saving.
         start = self._contexts.save_checkpoint.since or perf_counter_ns()
-        result = original(*args, **kwargs)
+        vitals = self._recorder.vitals
+        before = attempt(lambda: vitals.section(Section.CHECKPOINT), self._failed, "vitals")
+        try:
+            result = original(*args, **kwargs)
+        finally:
+            if before is not None:
+                attempt(lambda: vitals.back_to(before), self._failed, "vitals")
         end = perf_counter_ns()
         try:
             path = kwargs.get("filepath", args[1] if len(args) > 1 else "")

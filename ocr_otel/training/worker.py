@@ -19,7 +19,11 @@ MAX_WRAPPERS: Final = 8
 
 Timing = tuple[int, int, int, int, int, int, int | None, int | None, int]
 """Worker id, pid, start, start of collate, end (monotonic ns), samples, cache hits, cache misses, CPU ns of the thread
-until the start of collate."""
+until the start of collate; -1 where that was not asked."""
+
+CPU_TIME_EVERY_NS: Final = 10_000_000
+"""A thread's CPU time is a system call, and two of them are 1 % of a batch of half a millisecond: it is asked at
+most so often."""
 
 
 class Envelope:
@@ -47,7 +51,8 @@ class TimedFetcher:
         self._worker_id = worker_id
         self._collate = fetcher.collate_fn
         self._collate_began = 0
-        self._collate_began_cpu = 0
+        self._collate_began_cpu = -1
+        self._cpu_asked = 0
         self._counters = _cache_counters(fetcher.dataset)
         self._before = self._counts()
         self._pid = os.getpid()
@@ -57,19 +62,29 @@ class TimedFetcher:
     def fetch(self, possibly_batched_index: Any) -> Any:
         """Make a batch; its times are in `timing`. What the dataset raises passes through."""
         self.timing = None
-        start_cpu = self._collate_began_cpu = thread_time_ns()
         start = self._collate_began = perf_counter_ns()
+        start_cpu = self._collate_began_cpu = -1
+        if start - self._cpu_asked >= CPU_TIME_EVERY_NS:
+            self._cpu_asked = start
+            start_cpu = self._collate_began_cpu = thread_time_ns()
         batch = self._fetcher.fetch(possibly_batched_index)
         end = perf_counter_ns()
-        hits, misses = self._new_counts() if self._counters is not None else (None, None)
+        hits = misses = None
+        if self._counters is not None:
+            try:
+                hits, misses = self._new_counts()
+            except Exception:
+                # Attributes of the user's, which may do anything when they are asked for.
+                self._counters = None
         samples = len(possibly_batched_index) if isinstance(possibly_batched_index, (list, tuple)) else 1
-        cpu = self._collate_began_cpu - start_cpu
+        cpu = self._collate_began_cpu - start_cpu if start_cpu >= 0 else -1
         self.timing = (self._worker_id, self._pid, start, self._collate_began, end, samples, hits, misses, cpu)
         return batch
 
     def _timed_collate(self, samples: Any) -> Any:
         self._collate_began = perf_counter_ns()
-        self._collate_began_cpu = thread_time_ns()
+        if self._collate_began_cpu >= 0:
+            self._collate_began_cpu = thread_time_ns()
         return self._collate(samples)
 
     def _new_counts(self) -> tuple[int | None, int | None]:

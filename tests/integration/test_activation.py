@@ -93,11 +93,15 @@ def test_the_applications_spans_become_children_of_kept_batches_only(tmp_path: P
     assert done.returncode == 0, done.stderr
     traces = Traces(tmp_path / "runs" / "run" / "traces.jsonl")
     kept = traces.roots(semconv.TRAIN_BATCH)
-    assert 5 <= len(kept) <= 11
     regular = [batch for batch in kept if batch.attributes[semconv.KEPT] in ("first", "regular")]
+    # Slow ones, of which a busy machine makes some, are kept beside those that are chosen.
+    assert 5 <= len(regular) <= 11
     for batch in regular:
         assert batch.child("augment").attributes["index"] == batch.attributes[semconv.BATCH_IDX]
-    assert len([span for span in traces.spans if span.name == "augment"]) == len(regular)
+    made = [span for span in traces.spans if span.name == "augment"]
+    # A chosen one that was slow too is kept as a slow one.
+    assert {span.parent_id for span in made} <= {batch.span_id for batch in kept}
+    assert len(regular) <= len(made) <= 11
 
 
 def test_the_applications_providers_are_used_and_left_running(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def every_mode(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subproce
         OCR_OTEL_PROFILE=ALL,
         OCR_OTEL_PROFILE_EVERY="25",
         OCR_OTEL_PROFILE_DETAILS="shapes,stack,memory,flops",
+        # All of them are to be read, however long a busy machine takes for that.
+        OCR_OTEL_FLUSH_TIMEOUT="60",
     )
 
 

@@ -17,6 +17,7 @@ from ocr_otel.runs import load
 from ocr_otel.semconv import Bottleneck
 from tests.support import synthetic_run
 from tests.support.scripts import train
+from tests.support.synthetic_ranks import Together
 from tests.support.synthetic_run import Shape
 from tests.support.synthetic_window import profile
 
@@ -38,6 +39,8 @@ SHAPES = {
     "many-epochs": Shape(epochs=300, batches=20, kept=2, slow=1),
 }
 
+TOGETHER = {"straggler": Together(late=2, hosts=2, clock=0.25, attempt=1, reason="rank 3 was killed")}
+
 DIAGNOSIS = Diagnosis(
     (Verdict(Bottleneck.DATA, 0.3, "It waits.", "Raise num_workers.", (Evidence("fetch", "20 ms", "window"),)),),
     "a profiler window of 3 batches",
@@ -57,6 +60,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         synthetic_run.make(folder / "ranks", Shape(epochs=1, rank=rank, world_size=2))
     found["ranks"] = folder / "ranks.html"
     html.render(load(folder / "ranks"), found["ranks"])
+    for name, together in TOGETHER.items():
+        for rank in range(4):
+            made = Shape(epochs=2, batches=60, kept=20, rank=rank, world_size=4, together=together)
+            synthetic_run.make(folder / name, made)
+        found[name] = folder / f"{name}.html"
+        html.render(load(folder / name), found[name])
     found["trace"] = folder / "trace.html"
     window_html.render(profile(), DIAGNOSIS, found["trace"], "rank0.pt.trace.json.gz")
     return found
@@ -275,7 +284,7 @@ def test_the_page_of_a_trace_is_complete_without_its_script(opened: Opened, repo
     assert "rank0.pt.trace.json.gz" in page.locator("h1").inner_text()
 
 
-@pytest.mark.parametrize("name", ["run", "gpu", "windows", "trace"])
+@pytest.mark.parametrize("name", ["run", "gpu", "windows", "straggler", "trace"])
 def test_nothing_is_drawn_outside_of_its_plot(opened: Opened, reports: dict[str, Path], name: str) -> None:
     page = opened(reports[name])
     for button in page.get_by_role("button", name="Look closer").all():
@@ -348,7 +357,63 @@ def test_the_waterfall_of_several_ranks_shows_them_all(opened: Opened, reports: 
     assert names.count("forward") == 2
 
 
-@pytest.mark.parametrize("name", [*SHAPES, "ranks", "trace"])
+def test_a_rank_that_is_late_is_seen_in_the_heat_map_and_in_the_table(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["straggler"])
+    section = page.locator("section[aria-labelledby=h-ranks]")
+    assert "Rank 2 arrives last at 97% of the steps" in section.inner_text()
+    # All that is late lies in the row of rank 2, all of which is late.
+    row = section.locator("text", has_text="rank 2").bounding_box()
+    late = section.locator("path.late").evaluate_all("all => all.map(each => each.getBoundingClientRect().toJSON())")
+    assert late
+    assert all(abs(box["top"] + box["height"] / 2 - row["y"] - row["height"] / 2) < 8 for box in late)
+    plot = section.locator("rect.over").bounding_box()
+    assert max(box["right"] for box in late) - min(box["left"] for box in late) > 0.97 * plot["width"]
+    section.locator("rect.over").hover(position={"x": plot["width"] / 2, "y": plot["height"] * 5 / 8})
+    told = page.locator("#tip").inner_text().split("\n")
+    assert told[0].startswith("rank 2, epoch 1, batch ")
+    assert told[1].endswith("after the median of the others")
+    section.locator("rect.over").hover(position={"x": plot["width"] / 2, "y": plot["height"] / 8})
+    assert page.locator("#tip").inner_text().endswith("before the median of the others")
+    assert section.locator("tr.late").inner_text().split("\t")[0] == "2"
+    assert "Attempt 2 of job job-1. The one before: rank 3 was killed." in page.locator("header").inner_text()
+
+
+def test_a_step_that_is_opened_shows_who_waits_for_whom(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["straggler"])
+    section = page.locator("section[aria-labelledby=h-ranks]")
+    plot = section.locator("rect.over").bounding_box()
+    section.locator("rect.over").click(position={"x": plot["width"] - 3, "y": 5})
+    assert page.locator("#waterfall-title").inner_text().startswith("train, epoch 1, batch 5")
+    names = [name.strip() for name in page.locator("#waterfall-rows th").all_inner_texts()]
+    assert [name.split(" waits")[0] for name in names[:4]] == ["batch, rank 2", "rank 0", "rank 1", "rank 3"]
+    waits = page.locator('#waterfall-rows i[data-part="communication"]').evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().toJSON())"
+    )
+    assert len(waits) == 4
+    # The late one hardly waits, and all leave at the same time, on both hosts.
+    assert all(waits[0]["width"] < 0.3 * other["width"] for other in waits[1:])
+    assert max(wait["right"] for wait in waits) - min(wait["right"] for wait in waits) < 2
+    assert "Spans of trainer-2 are drawn 250 ms earlier" in page.locator("#waterfall-trace").inner_text()
+    assert "waits for other ranks" in page.locator("#waterfall-legend").inner_text()
+
+
+def test_the_longest_wait_is_opened_by_keyboard(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["straggler"])
+    page.get_by_role("button", name="Open the longest wait").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#waterfall").is_visible()
+
+
+def test_spans_of_the_other_rank_are_shown_on_request(opened: Opened, reports: dict[str, Path]) -> None:
+    page = opened(reports["ranks"])
+    page.locator("button[data-batch]").first.click()
+    forward = page.locator("#waterfall-rows th", has_text="forward")
+    assert [each.is_visible() for each in forward.all()] == [False, True]
+    page.locator("#waterfall-rows button.fold").click()
+    assert [each.is_visible() for each in forward.all()] == [True, True]
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *TOGETHER, "ranks", "trace"])
 def test_a_phone_shows_it_without_scrolling_sideways(opened: Opened, reports: dict[str, Path], name: str) -> None:
     page = opened(reports[name], **PHONE)
     if page.locator("button[data-batch]").count():
@@ -372,7 +437,7 @@ def test_a_window_that_narrows_is_drawn_anew(opened: Opened, reports: dict[str, 
     assert page.evaluate("document.documentElement.scrollWidth") <= 500
 
 
-@pytest.mark.parametrize("name", ["failed", "gpu", "out-of-memory", "windows", "trace"])
+@pytest.mark.parametrize("name", ["failed", "gpu", "out-of-memory", "windows", "straggler", "trace"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast(opened: Opened, reports: dict[str, Path], scheme: str, name: str) -> None:
     page = opened(reports[name], color_scheme=scheme)

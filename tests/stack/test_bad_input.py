@@ -102,6 +102,7 @@ def test_what_is_sent_without_tls_is_counted_as_lost_by_who_sent_it(stack: Runni
         OTEL_EXPORTER_OTLP_ENDPOINT=stack.plan.url("STACK_GATEWAY_HTTP_PORT"),
         OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
         OTEL_METRICS_EXPORTER="none",
+        OCR_OTEL_SPOOL="false",
     )
     assert done.stdout.strip() == "{'export_failed': 3}", done.stderr
     assert "telemetry is being lost (export_failed)" in done.stderr

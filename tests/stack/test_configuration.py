@@ -18,7 +18,9 @@ from ocr_otel.stack import BINARIES, build
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
 RULES = CONFIG / "prometheus" / "rules"
+FLEET = CONFIG / "fleet"
 KUBERNETES = sorted((CONFIG / "kubernetes").glob("*.yaml"))
+KUBERNETES_FLEET = sorted((FLEET / "kubernetes").glob("*.yaml"))
 OLDEST_KUBERNETES = "1.30"
 SECONDS = 120
 
@@ -52,9 +54,20 @@ def test_the_collector_accepts_its_file(name: str, required: dict[str, str]) -> 
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["agent", "gateway"])
+def test_the_collector_accepts_the_balancer_and_refuses_it_without_gateways(required: dict[str, str]) -> None:
+    file = f"--config=file:{FLEET / 'balancer.yaml'}"
+    gateways = "[gateway-0.gateways:14317, gateway-1.gateways:14317]"
+    done = run("otelcol", "validate", file, **required, STACK_FLEET_GATEWAYS=gateways)
+    assert done.returncode == 0, done.stderr
+    done = run("otelcol", "validate", file, **required)
+    assert done.returncode != 0
+    assert "no endpoints specified" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["agent", "gateway", "fleet/balancer"])
 def test_without_a_token_the_collector_does_not_start(name: str, required: dict[str, str]) -> None:
     del required["STACK_GATEWAY_TOKEN"]
+    required["STACK_FLEET_GATEWAYS"] = "[gateway:14317]"
     done = run("otelcol", "validate", f"--config=file:{CONFIG / name}.yaml", **required)
     assert done.returncode != 0
     assert "no bearer token provided" in done.stderr
@@ -83,12 +96,17 @@ def test_prometheus_accepts_its_file_and_reads_every_rule() -> None:
     assert f"{len(list(RULES.glob('*.yaml')))} rule files found" in done.stdout
 
 
-def test_prometheus_accepts_the_targets_of_kubernetes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("targets", ["kubernetes/targets", "fleet/kubernetes/targets"])
+def test_prometheus_accepts_the_targets_of_kubernetes(tmp_path: Path, targets: str) -> None:
     folder = tmp_path / "prometheus"
     folder.mkdir()
     for name in ("prometheus.yaml", "rules"):
         (folder / name).symlink_to(CONFIG / "prometheus" / name)
-    (folder / "targets").symlink_to(CONFIG / "kubernetes" / "targets")
+    (folder / "targets").mkdir()
+    # A fleet replaces some of the files.
+    for path in (*(CONFIG / "kubernetes" / "targets").iterdir(), *(CONFIG / targets).iterdir()):
+        (folder / "targets" / path.name).unlink(missing_ok=True)
+        (folder / "targets" / path.name).symlink_to(path)
     done = run("promtool", "check", "config", folder / "prometheus.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -171,7 +189,7 @@ def _documents(path: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", KUBERNETES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", KUBERNETES + KUBERNETES_FLEET, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
 def test_kubernetes_accepts_a_manifest(path: Path) -> None:
     for document in _documents(path):
         kubernetes_validate.validate(document, OLDEST_KUBERNETES, strict=True)
@@ -201,7 +219,7 @@ def test_the_kustomization_lists_every_manifest_and_the_files_that_all_forms_sha
 def test_kubernetes_runs_the_images_that_compose_runs() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
     pinned = {service["image"] for service in compose.values()}
-    for path in KUBERNETES:
+    for path in KUBERNETES + KUBERNETES_FLEET:
         for document in _documents(path):
             pod = document.get("spec", {}).get("template", {}).get("spec", {})
             for container in (*pod.get("initContainers", []), *pod.get("containers", [])):
@@ -210,11 +228,66 @@ def test_kubernetes_runs_the_images_that_compose_runs() -> None:
                 assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
 
 
-@pytest.mark.parametrize("name", ["agent", "gateway", "jaeger"])
-def test_a_pod_is_given_what_has_no_default_and_nothing_that_is_not_read(name: str) -> None:
-    text = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8")
-    container = _documents(CONFIG / "kubernetes" / f"{name}.yaml")[0]["spec"]["template"]["spec"]["containers"][0]
+@pytest.mark.parametrize(
+    ("manifest", "file"),
+    [
+        *((f"kubernetes/{name}", name) for name in ("agent", "gateway", "jaeger")),
+        ("fleet/kubernetes/gateways", "gateway"),
+        ("fleet/kubernetes/balancer", "fleet/balancer"),
+    ],
+)
+def test_a_pod_is_given_what_has_no_default_and_nothing_that_is_not_read(manifest: str, file: str) -> None:
+    text = (CONFIG / f"{file}.yaml").read_text(encoding="utf-8")
+    container = _documents(CONFIG / f"{manifest}.yaml")[0]["spec"]["template"]["spec"]["containers"][0]
     given = {variable["name"] for variable in container["env"] if variable["name"].startswith("STACK_")}
     assert all(f"${{env:{variable}" in text for variable in given)
-    for variable in ("STACK_DATA_DIRECTORY", "STACK_TLS_DIRECTORY", "STACK_GATEWAY_TOKEN"):
+    for variable in ("STACK_DATA_DIRECTORY", "STACK_TLS_DIRECTORY", "STACK_GATEWAY_TOKEN", "STACK_FLEET_GATEWAYS"):
         assert (f"${{env:{variable}}}" in text) == (variable in given)
+
+
+# The fleet on Kubernetes.
+
+
+def test_the_gateways_of_a_fleet_are_the_one_gateway_several_times() -> None:
+    one = _documents(CONFIG / "kubernetes" / "gateway.yaml")[0]["spec"]["template"]
+    fleet = _documents(FLEET / "kubernetes" / "gateways.yaml")[0]["spec"]
+    # The queue of each comes from a claim of its own.
+    (claim,) = fleet["volumeClaimTemplates"]
+    one["spec"]["volumes"] = [each for each in one["spec"]["volumes"] if each["name"] != claim["metadata"]["name"]]
+    assert fleet["template"] == one
+
+
+def test_the_balancer_knows_every_gateway_of_the_stateful_set_by_its_name() -> None:
+    fleet, service = _documents(FLEET / "kubernetes" / "gateways.yaml")
+    pod = _documents(FLEET / "kubernetes" / "balancer.yaml")[0]["spec"]["template"]["spec"]
+    told = next(each["value"] for each in pod["containers"][0]["env"] if each["name"] == "STACK_FLEET_GATEWAYS")
+    assert fleet["spec"]["serviceName"] == service["metadata"]["name"]
+    assert yaml.safe_load(told) == [
+        f"{fleet['metadata']['name']}-{number}.{service['metadata']['name']}:14317"
+        for number in range(fleet["spec"]["replicas"])
+    ]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no `kubectl` here to build the kustomization with")
+def test_kustomize_builds_both_forms(tmp_path: Path) -> None:
+    def build_with(*components: str) -> dict[tuple[str, str], dict[str, Any]]:
+        folder = tmp_path / "-".join(["config", *components])
+        shutil.copytree(CONFIG, folder, ignore=shutil.ignore_patterns("build"))
+        if components:
+            with (folder / "kustomization.yaml").open("a", encoding="utf-8") as file:
+                file.write(f"\ncomponents: [{', '.join(components)}]\n")
+        command = ["kubectl", "kustomize", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        assert done.returncode == 0, done.stderr
+        return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(done.stdout)}
+
+    one, fleet = build_with(), build_with("fleet")
+    assert ("Deployment", "gateway") in one
+    assert ("Deployment", "gateway") not in fleet
+    assert ("PersistentVolumeClaim", "gateway-queue") not in fleet
+    assert {("StatefulSet", "gateway"), ("StatefulSet", "balancer")} <= set(fleet)
+    # Agents keep their address.
+    assert fleet["Service", "gateway"]["spec"]["selector"] == {"app.kubernetes.io/name": "balancer"}
+    assert fleet["DaemonSet", "agent"] == one["DaemonSet", "agent"]
+    for document in fleet.values():
+        kubernetes_validate.validate(document, OLDEST_KUBERNETES, strict=True)

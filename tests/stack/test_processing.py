@@ -22,6 +22,7 @@ import pytest
 
 from ocr_otel import semconv
 from ocr_otel.stack import BINARIES, build
+from tests.support.ports import free_ports
 
 CONFIG = Path(__file__).parents[2] / "collector-config"
 TOKEN: Final = "test-token"
@@ -34,16 +35,6 @@ service:
     traces: {{exporters: [file]}}
     metrics: {{exporters: [file]}}
 """
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    found: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return found
 
 
 @contextmanager

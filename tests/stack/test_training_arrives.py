@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ocr_otel import semconv
-from ocr_otel.semconv import Kept, Stage
+from ocr_otel.semconv import Kept, Section, Stage
 from tests.support import planted_demo
 from tests.support.otlp import Metrics, Span, Traces
 from tests.support.scripts import FOLDER, run_python
@@ -27,8 +27,11 @@ NOT_OF_THIS_RUN = {
     semconv.METRIC_CACHE_HITS,
     semconv.METRIC_CACHE_MISSES,
     semconv.METRIC_DOCTOR_CHECKS,
+    semconv.METRIC_HANGS,
+    semconv.METRIC_STRAGGLER_DELAY,
+    semconv.METRIC_STRAGGLER_STEPS,
 }
-"""The demo's dataset has no cache, and the doctor is not at work."""
+"""The demo's dataset has no cache, it has one rank, the doctor is not at work, and hangs are told by the watchdog."""
 ONLY_WHILE_A_STAGE_RUNS = {
     semconv.METRIC_THROUGHPUT_SAMPLES,
     semconv.METRIC_THROUGHPUT_BATCHES,
@@ -267,6 +270,13 @@ def test_metric_is_in_prometheus_with_its_name_labels_and_value(
         assert found["host_name"]
 
 
+def test_hangs_are_counted_from_0_on_by_the_watchdog(stack: RunningStack, labels: str) -> None:
+    called = semconv.prometheus_name(semconv.METRICS[semconv.METRIC_HANGS])
+    # Told once a minute at most, and not again when the run has ended.
+    found = stack.query(f"last_over_time({called}{{{labels}}}[30m])")
+    assert {each["metric"]["training_section"]: each["value"][1] for each in found} == dict.fromkeys(Section, "0")
+
+
 def test_what_was_read_beside_the_training_is_in_prometheus_series_by_series(
     stack: RunningStack, trained: Trained, labels: str
 ) -> None:
@@ -330,6 +340,7 @@ def test_labels_are_few_and_the_run_has_a_bounded_number_of_series(stack: Runnin
         "training_profile_mode",
         "training_metric_name",
         "part",
+        "training_section",
         "outcome",
         "cause",
         "le",

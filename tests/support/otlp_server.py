@@ -7,6 +7,7 @@ import json
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
@@ -16,7 +17,13 @@ from typing import Any, Self
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (
+    LogsServiceServicer,
+    add_LogsServiceServicer_to_server,
+)
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -53,6 +60,8 @@ class Request:
     size: int
     message: Any
     """The decoded request; None where it was turned away."""
+    at: int = field(default_factory=time.time_ns)
+    """When it had arrived, Unix nanoseconds."""
 
 
 @dataclass
@@ -245,15 +254,20 @@ class OtlpServer(Received):
         return 200, None, message
 
     def _answer(self, path: str, encoding: str | None) -> bytes:
-        response = MESSAGES[path][1]()
-        if self._rejected:
-            partial = response.partial_success
-            field_name = next(name for name in partial.DESCRIPTOR.fields_by_name if name.startswith("rejected"))
-            setattr(partial, field_name, self._rejected)
-            partial.error_message = "too old"
+        response = _response(path, self._rejected)
         if encoding == "json":
             return json_format.MessageToJson(response).encode()
         return bytes(response.SerializeToString())
+
+
+def _response(path: str, rejected: int) -> Any:
+    response = MESSAGES[path][1]()
+    if rejected:
+        partial = response.partial_success
+        field_name = next(name for name in partial.DESCRIPTOR.fields_by_name if name.startswith("rejected"))
+        setattr(partial, field_name, rejected)
+        partial.error_message = "too old"
+    return response
 
 
 class OtlpGrpcServer(Received):
@@ -261,28 +275,43 @@ class OtlpGrpcServer(Received):
 
     Args:
         require_headers: Without these it answers UNAUTHENTICATED.
+        port: A fixed port, to come back on the one of a receiver that went away.
+        tls: Its certificate, for https.
     """
 
-    def __init__(self, require_headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        require_headers: Mapping[str, str] | None = None,
+        port: int = 0,
+        tls: grpc.ServerCredentials | None = None,
+    ) -> None:
         super().__init__()
         self.require_headers = dict(require_headers or {})
         self._server = grpc.server(futures.ThreadPoolExecutor(4))
+        self._failures: list[tuple[grpc.StatusCode, float | None]] = []
+        self._hangs = False
+        self._rejected = 0
+        self._released = threading.Event()
         outer = self
 
         class Traces(TraceServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:
-                outer._take("/v1/traces", request, context)
-                return ExportTraceServiceResponse()
+                return outer._take("/v1/traces", request, context)
 
         class Metrics(MetricsServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:
-                outer._take("/v1/metrics", request, context)
-                return ExportMetricsServiceResponse()
+                return outer._take("/v1/metrics", request, context)
+
+        class Logs(LogsServiceServicer):
+            def Export(self, request: Any, context: Any) -> Any:
+                return outer._take("/v1/logs", request, context)
 
         add_TraceServiceServicer_to_server(Traces(), self._server)
         add_MetricsServiceServicer_to_server(Metrics(), self._server)
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        add_LogsServiceServicer_to_server(Logs(), self._server)
+        address = f"127.0.0.1:{port}"
+        self.port = self._server.add_secure_port(address, tls) if tls else self._server.add_insecure_port(address)
+        self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -291,10 +320,34 @@ class OtlpGrpcServer(Received):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._released.set()
         self._server.stop(None).wait()
 
-    def _take(self, path: str, request: Any, context: Any) -> None:
+    def fail(self, times: int, code: grpc.StatusCode, retry_delay: float | None = None) -> None:
+        """Answer the next requests with an error, and ask for a wait where `retry_delay` is given, in seconds."""
+        self._failures += [(code, retry_delay)] * times
+
+    def hang(self) -> None:
+        """Take requests from now on and never answer."""
+        self._hangs = True
+
+    def reject(self, items: int) -> None:
+        """Say from now on that so many items of each request were rejected."""
+        self._rejected = items
+
+    def _take(self, path: str, request: Any, context: Any) -> Any:
         headers = {key: str(value) for key, value in context.invocation_metadata()}
         if any(headers.get(name.lower()) != value for name, value in self.require_headers.items()):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "no credentials")
-        self.requests.append(Request(path, headers, request.ByteSize(), request))
+        if self._hangs:
+            self._released.wait(LONGEST_HANG)
+            context.abort(grpc.StatusCode.CANCELLED, "on order")
+        failure = self._failures.pop(0) if self._failures else None
+        self.requests.append(Request(path, headers, request.ByteSize(), None if failure else request))
+        if failure:
+            code, delay = failure
+            if delay is not None:
+                info = RetryInfo(retry_delay=Duration(seconds=int(delay), nanos=int(delay % 1 * 1e9)))
+                context.set_trailing_metadata((("google.rpc.retryinfo-bin", info.SerializeToString()),))
+            context.abort(code, "on order")
+        return _response(path, self._rejected)

@@ -11,13 +11,18 @@ FOLDER = Path(__file__).parent
 LONGEST_RUN = 150
 
 
+def clean_environment(**environment: str) -> dict[str, str]:
+    """The variables of this process, with no `OCR_OTEL_*` and `OTEL_*` variables but those given."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OCR_OTEL", "OTEL_"))}
+    return clean | environment
+
+
 def run_python(arguments: list[object], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python on `arguments` in `folder`, with no `OCR_OTEL_*` and `OTEL_*` variables but those given."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OCR_OTEL", "OTEL_"))}
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
-        env=clean | environment,
+        env=clean_environment(**environment),
         capture_output=True,
         text=True,
         timeout=LONGEST_RUN,

@@ -37,6 +37,7 @@ from ocr_otel import semconv
 from ocr_otel.profiling import serial
 from ocr_otel.profiling.span_events import events_of
 from ocr_otel.semconv import Kept, Phase, Stage
+from tests.support.synthetic_ranks import Together
 from tests.support.synthetic_readings import EVERY, readings
 from tests.support.synthetic_window import bottleneck, profile
 
@@ -79,6 +80,9 @@ class Shape:
         machine: What is read meanwhile: `gpu`, `cpu`, or empty for nothing.
         windows: Windows of the profiler in each epoch; the last of all failed.
         hostile: Name of an operator in them.
+        together: What the ranks do together; None for ranks that do not know of each other.
+        pace: How long a forward pass takes, in what is usual.
+        seed: Of its noise.
     """
 
     epochs: int = 6
@@ -95,6 +99,9 @@ class Shape:
     machine: str = ""
     windows: int = 0
     hostile: str = ""
+    together: Together | None = None
+    pace: float = 1.0
+    seed: int = 7
 
 
 class _Lines(SpanProcessor):
@@ -146,6 +153,7 @@ class _Writer:
             "service.name": "ocr", "host.name": "trainer-1", "process.pid": 7,
             semconv.RUN_ID: run_id, semconv.RANK: shape.rank, semconv.WORLD_SIZE: shape.world_size,
             semconv.TORCH_VERSION: "2.9.0", semconv.LIGHTNING_VERSION: "2.6.0",
+            **(shape.together.resource(shape.rank, shape.world_size) if shape.together else {}),
         })  # fmt: skip
         self._ids = _Ids()
         self._exporter = FileSpanExporter(part / "traces.jsonl")
@@ -154,7 +162,8 @@ class _Writer:
         self._lines = _Lines(self._exporter)
         self._provider.add_span_processor(self._lines)
         self._tracer = self._provider.get_tracer(semconv.SCOPE)
-        self._random = random.Random(7 + shape.rank)
+        self._random = random.Random(shape.seed + shape.rank)
+        self._ahead = shape.together.ahead(shape.rank, shape.world_size) if shape.together else 0.0
         self._now = 0.0
         self._phases = dict.fromkeys(Phase, 0.0)
         self._done = 0
@@ -199,6 +208,9 @@ class _Writer:
             semconv.OUTCOME: shape.outcome, semconv.TIME_TO_FIRST_BATCH: 1.2, semconv.GOODPUT: useful / self._now,
             semconv.BATCHES: self._done, semconv.SAMPLES: 16 * self._done,
         })  # fmt: skip
+        if shape.together and shape.together.attempt:
+            fit.set_attribute(semconv.RESTART_REASON, shape.together.reason)
+            fit.add_link(SpanContext(99, 99, is_remote=True))
         if shape.outcome == "failed":
             attributes = {"exception.type": "RuntimeError", "exception.message": shape.exception}
             fit.add_event(semconv.EXCEPTION_EVENT, attributes, timestamp=self._unix())
@@ -254,6 +266,11 @@ class _Writer:
                 semconv.THROUGHPUT: 16 / mean,
                 semconv.DATA_WAIT_RATIO: (self._phases[Phase.FETCH] - before[Phase.FETCH]) / sum(durations),
             }  # fmt: skip
+        if together := self._shape.together:
+            rank, world_size = self._shape.rank, self._shape.world_size
+            attributes |= together.clocks(rank, world_size) | (
+                {} if rank else together.compared(world_size, self._done)
+            )
         span.set_attributes(attributes | (self._summary(number) if self._shape.machine else {}))
         self._end(span)
         self._points(16 * len(durations) / max(0.1, self._now - began), logged)
@@ -313,8 +330,11 @@ class _Writer:
         durations = []
         for index in range(shape.batches):
             phases = {phase: seconds * self._random.uniform(0.9, 1.15) for phase, seconds in SECONDS.items()}
+            phases[Phase.FORWARD] *= shape.pace
             if index in slow:
                 phases[Phase.FETCH] *= self._random.uniform(6, 14)
+            if shape.together:
+                phases = shape.together.step(SECONDS, epoch, index, shape.rank, shape.world_size)
             kept = (
                 Kept.SLOW if index in slow
                 else Kept.FIRST if index < 2
@@ -365,10 +385,14 @@ class _Writer:
         self._add(semconv.WORKER_COLLATE, worker, begins + 0.8 * made, begins + made)
         at = start
         for name, phase in _CHILDREN:
-            child = self._add(name, root, at, at + phases[phase])
+            waited = phases.get(Phase.COMMUNICATION, 0.0) if phase is Phase.BACKWARD else 0.0
+            child = self._add(name, root, at, at + phases[phase] + waited)
             if name == semconv.FORWARD:
                 self._add("decode.beam_search", child, at, at + phases[phase] / 3)
             at += phases[phase]
+            if waited:
+                self._add(semconv.COMMUNICATION, child, at, at + waited)
+            at += waited
         root.end(self._unix(start + sum(phases.values())))
         self._kept[epoch, index] = root.get_span_context()
 
@@ -386,7 +410,7 @@ class _Writer:
         return span
 
     def _unix(self, seconds: float | None = None) -> int:
-        return START + int((self._now if seconds is None else seconds) * 1e9)
+        return START + int(((self._now if seconds is None else seconds) + self._ahead) * 1e9)
 
     def _read(self) -> None:
         if not self._shape.machine or self._now < self._read_at + EVERY:

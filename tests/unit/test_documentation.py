@@ -48,7 +48,7 @@ def test_the_reference_has_every_name() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     page = module.on_page_markdown((ROOT / "docs" / "reference.md").read_text(encoding="utf-8"))
-    for names in (semconv.SPANS, semconv.all_metrics(), semconv.ATTRIBUTES, semconv.EVENTS):
+    for names in (semconv.SPANS, semconv.all_metrics(), semconv.ATTRIBUTES, semconv.EVENTS, semconv.TRACKED):
         for name in names:
             assert f"| `{name}` |" in page
 
@@ -65,3 +65,10 @@ def test_the_pinned_versions_name_no_host() -> None:
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     assert "://" not in text
     assert not re.search(r"^\s*-", text, re.M)
+
+
+def test_the_page_of_capacity_is_made_of_its_numbers() -> None:
+    from tests.scale.document import PAGE, page
+    from tests.scale.measured import read
+
+    assert PAGE.read_text(encoding="utf-8") == page(read())

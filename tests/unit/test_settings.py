@@ -31,6 +31,8 @@ def test_defaults() -> None:
         ("OCR_OTEL_RUN_ID", "../elsewhere", "letters, digits"),
         ("OCR_OTEL_FLUSH_TIMEOUT", "0", "greater than 0"),
         ("OCR_OTEL_ENABLED", "maybe", "boolean"),
+        ("OCR_OTEL_TRACKERS", "everything", "'summaries', 'links' or 'report'"),
+        ("OCR_OTEL_JAEGER_URL", "jaeger:16686", "http"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(

@@ -17,19 +17,23 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector-config"
 COMPOSE = ROOT / "docker-compose.yml"
 SCHEMA = ROOT / "tests" / "support" / "schemas" / "compose-spec.json"
-SERVERS_FILES = [CONFIG / f"{name}.yaml" for name in ("agent", "gateway", "single", "jaeger")]
+BALANCER = CONFIG / "fleet" / "balancer.yaml"
+SERVERS_FILES = [*(CONFIG / f"{name}.yaml" for name in ("agent", "gateway", "single", "jaeger")), BALANCER]
 
 STACK_VARIABLES = {
     *("STACK_LISTEN", "STACK_METRICS_LISTEN", "STACK_DATA_DIRECTORY", "STACK_TLS_DIRECTORY"),
     *("STACK_AGENT_GRPC_PORT", "STACK_AGENT_HTTP_PORT", "STACK_AGENT_METRICS_PORT", "STACK_AGENT_HEALTH_PORT"),
     *("STACK_GATEWAY_GRPC_PORT", "STACK_GATEWAY_HTTP_PORT", "STACK_GATEWAY_METRICS_PORT", "STACK_GATEWAY_HEALTH_PORT"),
+    *("STACK_BALANCER_GRPC_PORT", "STACK_BALANCER_HTTP_PORT"),
+    *("STACK_BALANCER_METRICS_PORT", "STACK_BALANCER_HEALTH_PORT"),
+    *("STACK_FLEET_GATEWAYS", "STACK_FLEET_GATEWAY_NAME"),
     *("STACK_GATEWAY_TOKEN", "STACK_GATEWAY_ENDPOINT", "STACK_KEEP_REGULAR_PERCENT"),
     *("STACK_JAEGER_GRPC_PORT", "STACK_JAEGER_QUERY_PORT", "STACK_JAEGER_QUERY_GRPC_PORT"),
     *("STACK_JAEGER_METRICS_PORT", "STACK_JAEGER_HEALTH_PORT", "STACK_JAEGER_ENDPOINT", "STACK_JAEGER_RETENTION"),
     *("STACK_PROMETHEUS_OTLP_ENDPOINT", "STACK_HOST_ROOT", "STACK_HOST_NAME", "STACK_IGNORED_INTERFACES"),
 }
 """All variables of the servers' files. Who starts the servers sets some of them; a new one must be known there too."""
-WITHOUT_DEFAULT = {"STACK_DATA_DIRECTORY", "STACK_TLS_DIRECTORY", "STACK_GATEWAY_TOKEN"}
+WITHOUT_DEFAULT = {"STACK_DATA_DIRECTORY", "STACK_TLS_DIRECTORY", "STACK_GATEWAY_TOKEN", "STACK_FLEET_GATEWAYS"}
 
 
 def load(path: Path) -> Any:
@@ -38,8 +42,13 @@ def load(path: Path) -> Any:
 
 SERVICES: dict[str, Any] = load(COMPOSE)["services"]
 ONCE = {"prepare", "gateway-ready"}
-WITHOUT_SHELL = {"agent", "gateway"}
+WITHOUT_SHELL = {"agent", "gateway", "gateway-2", "balancer"}
 """Images that hold the Collector alone: nothing in them could ask its health endpoint."""
+
+
+def file_of(name: str) -> Path:
+    """Return the file that a service of the compose file reads."""
+    return BALANCER if name == "balancer" else CONFIG / f"{name.removesuffix('-2')}.yaml"
 
 
 # The compose file.
@@ -67,7 +76,7 @@ def test_images_are_of_the_versions_that_are_built_without_docker() -> None:
     build = CONFIG / "build"
     collector = load(build / "otelcol" / "builder.yaml")["dist"]["version"]
     assert SERVICES["agent"]["image"].endswith(f":{collector}")
-    assert SERVICES["gateway"]["image"] == SERVICES["agent"]["image"]
+    assert {SERVICES[name]["image"] for name in WITHOUT_SHELL} == {SERVICES["agent"]["image"]}
 
     def module(server: str, path: str) -> str:
         found = re.search(rf"^\s*(?:require )?{path} v(\S+)", (build / server / "go.mod").read_text("utf-8"), re.M)
@@ -87,9 +96,9 @@ def test_images_are_of_the_versions_that_are_built_without_docker() -> None:
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "ports" in service])
 def test_ports_are_on_loopback(name: str) -> None:
     for port in SERVICES[name]["ports"]:
-        assert port.startswith(("127.0.0.1:", "${GATEWAY_PUBLISH:-127.0.0.1}:"))
+        assert port.startswith(("127.0.0.1:", f"${{{name.upper()}_PUBLISH:-127.0.0.1}}:"))
     # What may be opened to other hosts has TLS and a token.
-    assert name == "gateway" or not any("PUBLISH" in port for port in SERVICES[name]["ports"])
+    assert name in {"gateway", "balancer"} or not any("PUBLISH" in port for port in SERVICES[name]["ports"])
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -146,8 +155,8 @@ def test_what_is_mounted_from_the_repository_is_there_and_read_only() -> None:
 
 
 def test_a_container_is_given_only_variables_that_its_file_reads() -> None:
-    for name in ("agent", "gateway", "jaeger"):
-        read = variables(CONFIG / f"{name}.yaml")
+    for name in ("agent", "gateway", "gateway-2", "balancer", "jaeger"):
+        read = variables(file_of(name))
         given = {key for key in SERVICES[name]["environment"] if key.startswith("STACK_")}
         assert given <= read
         assert read & WITHOUT_DEFAULT <= given
@@ -168,6 +177,49 @@ def test_every_container_with_metrics_is_scraped_under_its_own_name() -> None:
         host = target["targets"][0].split(":")[0]
         assert target["labels"]["server"] == ("prometheus" if host == "localhost" else host)
         assert host == "localhost" or host in SERVICES
+
+
+# The fleet.
+
+
+def test_without_the_profile_nothing_of_a_fleet_is_started_or_missed() -> None:
+    of_fleet = {name for name, service in SERVICES.items() if service.get("profiles") == ["fleet"]}
+    assert of_fleet == {"gateway-2", "balancer"}
+    for name in set(SERVICES) - of_fleet:
+        assert not of_fleet & set(SERVICES[name].get("depends_on", {})), name
+    scraped = {target["targets"][0].split(":")[0] for target in load(CONFIG / "prometheus/targets/servers.yaml")}
+    assert not scraped & of_fleet
+    (found,) = load(CONFIG / "prometheus" / "targets" / "scrape-fleet.yaml")["scrape_configs"]
+    assert {name for each in found["dns_sd_configs"] for name in each["names"]} == of_fleet
+
+
+def test_the_balancer_of_compose_knows_every_gateway_and_has_its_certificate() -> None:
+    gateways = {name for name in SERVICES if re.fullmatch(r"gateway(-\d+)?", name)}
+    told = yaml.safe_load(SERVICES["balancer"]["environment"]["STACK_FLEET_GATEWAYS"])
+    assert set(told) == {f"{name}:14317" for name in gateways}
+    assert "make-certificates.sh /tls gateway balancer" in SERVICES["prepare"]["command"][0]
+    queues = [volume for name in gateways for volume in SERVICES[name]["volumes"] if volume.endswith(":/data")]
+    assert len(set(queues)) == len(gateways), "two gateways would open one queue"
+
+
+def test_gateway_and_balancer_ask_the_same_of_who_sends() -> None:
+    gateway, balancer = load(CONFIG / "gateway.yaml"), load(BALANCER)
+    assert gateway["extensions"]["bearertokenauth"] == balancer["extensions"]["bearertokenauth"]
+    for protocol in ("grpc", "http"):
+        asked = [each["receivers"]["otlp"]["protocols"][protocol] for each in (gateway, balancer)]
+        assert asked[0]["auth"] == asked[1]["auth"]
+        assert asked[0]["tls"] == asked[1]["tls"]
+    assert gateway["exporters"]["otlp_http/prometheus"] == balancer["exporters"]["otlp_http/prometheus"]
+
+
+def test_the_balancer_sends_a_trace_to_one_gateway_and_each_part_of_a_request_once() -> None:
+    exporter = load(BALANCER)["exporters"]["load_balancing"]
+    assert exporter["routing_key"] == "traceID"
+    # A list that changes with what is up just now would hand running traces over.
+    assert set(exporter["resolver"]) == {"static"}
+    otlp = exporter["protocol"]["otlp"]
+    assert otlp["sending_queue"]["enabled"] is False
+    assert otlp["retry_on_failure"]["max_elapsed_time"] == "0s"
 
 
 # The files of Collector and Jaeger.
@@ -211,9 +263,9 @@ def test_what_a_training_sends_is_redacted_in_every_pipeline(name: str) -> None:
         assert {"transform/private_resource", "redaction"} <= set(pipeline["processors"])
 
 
-@pytest.mark.parametrize("name", ["agent", "gateway", "single"])
+@pytest.mark.parametrize("name", ["agent", "gateway", "balancer", "single"])
 def test_memory_is_limited_first_and_queues_are_on_disk(name: str) -> None:
-    config = load(CONFIG / f"{name}.yaml")
+    config = load(file_of(name))
     for pipeline in config["service"]["pipelines"].values():
         assert pipeline["processors"][0] == "memory_limiter"
         # A Collector's own log needs no queue.
@@ -231,7 +283,7 @@ def test_the_gateway_keeps_every_kind_of_batch_by_its_own_policy() -> None:
 
 
 def test_memory_of_a_container_is_above_the_limiter_inside() -> None:
-    for name in ("agent", "gateway", "jaeger"):
-        limit = load(CONFIG / f"{name}.yaml")["processors"]["memory_limiter"]["limit_mib"]
+    for name in ("agent", "gateway", "gateway-2", "balancer", "jaeger"):
+        limit = load(file_of(name))["processors"]["memory_limiter"]["limit_mib"]
         number, unit = re.fullmatch(r"(\d+)([mg])", SERVICES[name]["mem_limit"]).groups()  # type: ignore[union-attr]
         assert limit * 1.4 <= int(number) * {"m": 1, "g": 1024}[unit]

@@ -55,7 +55,7 @@ RECORDED = {rule["record"] for rule in rules("record")}
 
 KEYWORDS = {
     *("and", "or", "unless", "by", "on", "ignoring", "group_left", "group_right", "without", "offset", "bool"),
-    *("sum", "avg", "max", "min", "count", "rate", "increase", "deriv", "time", "predict_linear"),
+    *("sum", "avg", "max", "min", "count", "rate", "increase", "deriv", "time", "timestamp", "predict_linear"),
     *("last_over_time", "avg_over_time", "max_over_time", "count_over_time"),
 }
 

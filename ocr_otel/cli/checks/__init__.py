@@ -7,6 +7,7 @@ from ocr_otel.cli.checks.hardware import check_nvml
 from ocr_otel.cli.checks.packages import check_extras, check_packages
 from ocr_otel.cli.checks.places import Stations, find_stations
 from ocr_otel.cli.checks.resources import check_resources
+from ocr_otel.cli.checks.spool import check_spool
 from ocr_otel.cli.checks.stack import check_stack
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "check_nvml",
     "check_packages",
     "check_resources",
+    "check_spool",
     "check_stack",
     "find_stations",
 ]

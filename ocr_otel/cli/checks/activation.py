@@ -42,7 +42,14 @@ def _check_settings() -> list[Finding]:
                 "Correct or unset the variable: with it, a Trainer is not instrumented.",
             )
         ]
-    if loaded.enabled:
+    if loaded.enabled and activation.is_off():
+        switch = Finding(
+            "switch",
+            Status.WARN,
+            f"off: {activation.ENABLED} is true, and {activation.DISABLED} excludes ocr_otel",
+            f"Take ocr_otel, or *, out of {activation.DISABLED}.",
+        )
+    elif loaded.enabled:
         switch = Finding("switch", Status.OK, f"on: {activation.ENABLED} is true")
     else:
         switch = Finding(

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ocr_otel.cli.checks.finding import Finding, Status
 from ocr_otel.cli.checks.probe import Probe, make_probe
 from ocr_otel.cli.checks.words import PORTS, TIMEOUT, explain
+from ocr_otel.environment import changed_environment
 from ocr_otel.telemetry import load_exporter
 from ocr_otel.telemetry.exporting import Signal, without_credentials
 
@@ -147,16 +148,8 @@ def _connection_problem(endpoint: str, spoken: str) -> tuple[str, str] | None:
 def _short_timeout() -> Iterator[None]:
     """Let exporters that are made meanwhile give up soon; they read it from the environment only."""
     names = [f"{_OTLP}{signal}TIMEOUT" for signal in ("", "TRACES_", "METRICS_")]
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(TIMEOUT)))
-    try:
+    with changed_environment(dict.fromkeys(names, str(TIMEOUT))):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -146,14 +146,14 @@ def _calling(observation: Observation, window: WindowProfile) -> float:
 def _still(observation: Observation) -> float:
     """Return the share of the time in which the training's thread did nothing at all in forward and backward.
 
-    A thread runs, or could run and has no CPU, or waits. Its waits for data and for checkpoints are known; what is left
-    is in what should be computing. 0 where it is not known, or where it may wait for a device.
+    A thread runs, or could run and has no CPU, or waits. Its waits for data, for other ranks and for checkpoints are
+    known; what is left is in what should be computing. 0 where it is not known, or where it may wait for a device.
     """
     budget = observation.budget
     if observation.known.machine.accelerator is not False or not budget.main_cpu:
         return 0.0
     waiting = budget.wall - budget.main_cpu - budget.cpu_delay
-    elsewhere = budget.seconds(Phase.FETCH) + budget.checkpoint + budget.validation + budget.other
+    elsewhere = budget.seconds(Phase.FETCH, Phase.COMMUNICATION) + budget.checkpoint + budget.validation + budget.other
     return min(budget.part(waiting - elsewhere), budget.share(*WORK))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from ocr_otel.private import private_opener, write_private
 from ocr_otel.profiling.control.machine import Machine, started, this_machine
 
 CARD: Final = "control.json"
@@ -63,13 +64,7 @@ def write(card: Card, directory: Path) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    fresh = directory / f"{CARD}.{card.pid}.new"
-    try:
-        fresh.write_bytes(_ADAPTER.dump_json(card, indent=1) + b"\n")
-        fresh.replace(directory / CARD)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
+    write_private(directory / CARD, _ADAPTER.dump_json(card, indent=1) + b"\n")
 
 
 def remove(card: Card, directory: Path) -> None:
@@ -85,7 +80,7 @@ def read(directory: Path) -> Card | None:
         PermissionError: It may not be read.
     """
     try:
-        with (directory / CARD).open("rb") as file:
+        with open(directory / CARD, "rb", opener=private_opener) as file:
             return _ADAPTER.validate_json(file.read(_MAX_BYTES))
     except PermissionError:
         raise

@@ -70,6 +70,12 @@ def check_private(directory: Path) -> None:
         )
 
 
+def is_place(path: Path) -> bool:
+    """Return whether a path is one where trainings have their sockets, whoever's they are."""
+    folder, dash, number = path.parent.name.partition("-")
+    return path.suffix == SUFFIX and path.is_absolute() and (folder, dash) == ("ocr_otel", "-") and number.isdecimal()
+
+
 def listen() -> tuple[socket.socket, Socket]:
     """Make a socket of this process and listen on it; what dead processes left is removed.
 

@@ -96,5 +96,5 @@ def is_library(file: str) -> bool:
 
 
 def _short(file: str) -> str:
-    """Return the last two parts of a path: what lies above them is the machine's, not the code's."""
-    return "/".join(file.replace("\\", "/").split("/")[-2:])
+    """Return a file's name: the folders that it lies in are the machine's, and stay there."""
+    return file.replace("\\", "/").rpartition("/")[2]

@@ -24,6 +24,8 @@ from ocr_otel.telemetry import rank_directory
 
 NOT_ON_DEMAND: Final = "OCR_OTEL_PROFILE of this training is without on-demand"
 ENDED: Final = "the training ended before a batch was recorded"
+READING_SHARE: Final = 0.8
+"""Of what the end of an entry may wait: what was read has to be delivered after it."""
 
 
 class WindowController:
@@ -71,6 +73,7 @@ class WindowController:
         self._steps_in_epoch = 0
         self._lasting_anomaly = False
         self._put_off: ProfileMode | None = None
+        self._profiled = False
         self._ended = False
 
     # --- asked from other threads -------------------------------------------------------------------------------------
@@ -129,7 +132,8 @@ class WindowController:
             ask.tell(Progress(State.FAILED, message=ENDED))
         self._asks = []
         self.due_idx = NEVER
-        self.results.wait(self._settings.flush_timeout)
+        with self._recorder.session.patience.spending() as seconds:
+            self.results.wait(READING_SHARE * seconds)
 
     def last(self) -> WindowProfile | None:
         """Return what the last window in the training's own batches showed."""
@@ -168,7 +172,9 @@ class WindowController:
     def _after_batch(self, loop: Loop, batch_idx: int, duration: int, now: int) -> None:
         self._batch_idx = batch_idx
         self._count(loop, batch_idx)
-        profiled = self._shutter.window is not None
+        # In the batch after a window its trace is written, in a thread that holds this one up.
+        profiled, self._profiled = self._profiled, self._shutter.window is not None
+        profiled = profiled or self._profiled
         self._shutter.batch_ended(loop, batch_idx, duration, self._context(loop))
         self._receive()
         if batch_idx + 1 >= loop.total_batches:

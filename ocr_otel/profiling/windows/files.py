@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from ocr_otel.private import private_directory, private_opener, write_private
+
 DIRECTORY: Final = "profiles"
 TRACE_SUFFIX: Final = ".pt.trace.json.gz"
 """What TensorBoard and HolisticTraceAnalysis look for."""
@@ -36,8 +38,7 @@ class TraceFiles:
 
     def scratch(self, name: str) -> Path:
         """Return where a trace is written before it is compressed."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        return self.directory / f"{name}.tmp.json"
+        return private_directory(self.directory) / f"{name}.tmp.json"
 
     def compress(self, scratch: Path, name: str) -> Path:
         """Compress a trace and return where it is.
@@ -47,7 +48,11 @@ class TraceFiles:
         """
         path = self.directory / (name + TRACE_SUFFIX)
         try:
-            with scratch.open("rb") as source, gzip.open(path, "wb", compresslevel=_LEVEL) as target:
+            with (
+                scratch.open("rb") as source,
+                open(path, "wb", opener=private_opener) as file,
+                gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_LEVEL) as target,
+            ):
                 shutil.copyfileobj(source, target, _CHUNK)
         except OSError:
             path.unlink(missing_ok=True)
@@ -56,7 +61,7 @@ class TraceFiles:
 
     def write_profile(self, name: str, text: str) -> None:
         """Write what was read out of a trace beside it."""
-        (self.directory / (name + PROFILE_SUFFIX)).write_text(text, encoding="utf-8")
+        write_private(self.directory / (name + PROFILE_SUFFIX), text)
 
     def make_room(self) -> list[str]:
         """Remove the oldest traces, with what lies beside them, until the limit holds; the newest stays.

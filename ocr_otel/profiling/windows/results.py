@@ -21,6 +21,7 @@ from ocr_otel.profiling.windows.files import TraceFiles
 from ocr_otel.profiling.windows.reading import UnreadableTrace, read
 from ocr_otel.profiling.windows.window import OpenWindow
 from ocr_otel.recording import Judgement
+from ocr_otel.redaction import safe_message
 from ocr_otel.semconv import Stage
 
 JudgeWindow = Callable[[WindowProfile, Mapping[str, Any]], Judgement]
@@ -138,7 +139,7 @@ class Results:
             self._files.make_room()
         except (OSError, UnreadableTrace, RuntimeError, ValueError) as error:
             problem = f"{type(error).__name__}: {error}" if not isinstance(error, UnreadableTrace) else str(error)
-            span.set_attribute(semconv.PROFILE_FAILED, problem)
+            span.set_attribute(semconv.PROFILE_FAILED, safe_message(problem))
             self._failed("profile", error)
         finally:
             if scratch is not None:

@@ -14,10 +14,11 @@ from ocr_otel.profiling.requests import Progress, State
 from ocr_otel.profiling.windows.asked import Ask
 from ocr_otel.profiling.windows.files import TraceFiles
 from ocr_otel.profiling.windows.results import ClosedWindow, Results
-from ocr_otel.profiling.windows.torch_profiler import TorchWindow, other_profiler_runs
+from ocr_otel.profiling.windows.torch_profiler import TorchWindow, end_ranges, other_profiler_runs
 from ocr_otel.profiling.windows.window import OpenWindow
 from ocr_otel.recording import Recorder
 from ocr_otel.recording.loop import Loop
+from ocr_otel.redaction import safe_message
 from ocr_otel.semconv import ProfileMode
 from ocr_otel.settings import Settings
 from ocr_otel.telemetry.failures import logger
@@ -158,7 +159,7 @@ class Shutter:
                 except Exception as error:
                     self._failed("profiling", error)
             self._recorder.profiler_ns += window.stalled
-            window.span.set_attribute(semconv.PROFILE_FAILED, why)
+            window.span.set_attribute(semconv.PROFILE_FAILED, safe_message(why))
             window.span.end()
         for ask in asks:
             ask.tell(Progress(State.FAILED, message=why))
@@ -189,6 +190,10 @@ class Shutter:
 
     def _give_way(self) -> None:
         """The application is about to start a profiler of its own."""
+        try:
+            end_ranges()
+        except Exception as error:
+            self._failed("profiling", error)
         self.abandon(OTHER_PROFILER)
 
     def _refusal(self) -> str:

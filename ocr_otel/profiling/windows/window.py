@@ -79,8 +79,9 @@ class OpenWindow:
             self.links.append(context)
         else:
             self._left_to_warm -= 1
-        self._timed(self._profiler.step)
+        # The last one's step would end the trace, and what is still open in it has to end before; see `TorchWindow`.
         if not self.full:
+            self._timed(self._profiler.step)
             self._enter(epoch, batch_idx + 1)
 
     def stop(self) -> None:

@@ -6,6 +6,8 @@ const byId = id => document.getElementById(id);
 const PHONE = 560;
 // What is drawn, and drawn again where the page becomes wider or narrower.
 const drawings = [];
+// What makes elements answer; again where they came anew.
+const bindings = [];
 
 function svg(name, attributes, parent, text) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);

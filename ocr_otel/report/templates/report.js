@@ -1,4 +1,4 @@
-// Draws the report's plots as SVG from the JSON beside, opens batches.
+// Draws the report's plots as SVG from the JSON beside.
 const KEPT = ["regular", "first", "profiled", "slow", "error"];
 const KINDS = new Set(data.parts);
 function bands(plot) {
@@ -160,70 +160,5 @@ function multiples(id, series, colour, unit) {
       return `${number(near[1])}${unit} at ${duration(near[0])}`;
     });
   }
-}
-// --- a batch, opened -------------------------------------------------------------------------------------------------
-function openBatch(index, focus) {
-  const batch = data.batches[index];
-  if (!batch) return;
-  points[opened]?.classList.remove("open");
-  points[current]?.setAttribute("tabindex", "-1");
-  opened = current = index;
-  points[index]?.classList.add("open");
-  points[index]?.setAttribute("tabindex", "0");
-  hideTip();
-  byId("waterfall").hidden = false;
-  byId("waterfall-title").textContent = `${title(batch)}: ${duration(batch.seconds)} (${batch.kept})`;
-  const phases = Object.entries(batch.phases).sort((a, b) => b[1] - a[1]).map(([name, s]) => `${name} ${duration(s)}`);
-  const device = Object.entries(batch.device).map(([name, s]) => `${name} on the device ${duration(s)}`);
-  const facts = [batch.samples ? `${batch.samples} samples` : "", batch.ratio ? `${Number(batch.ratio.toPrecision(2))} times the running median` : "", batch.rank ? `rank ${batch.rank}` : ""];
-  byId("waterfall-text").textContent = facts.filter(Boolean).concat(phases, device).join(", ");
-  byId("waterfall-error").textContent = batch.exception;
-  const differences = byId("waterfall-differences");
-  differences.hidden = !batch.differences.length;
-  differences.lastElementChild.replaceChildren();
-  for (const [name, value, meaning] of batch.differences) {
-    const fact = html("div", meaning ? { title: meaning } : {}, differences.lastElementChild);
-    html("dt", {}, fact, name);
-    html("dd", {}, fact, value);
-  }
-  byId("waterfall-trace").textContent = `Trace ${batch.trace}. A worker prefetches: its bar may begin before the batch.`;
-  // What was prefetched long before would press the batch itself into a corner: the axis ends half a batch before it.
-  const begins = Math.min(0, ...batch.bars.map(bar => bar[2])), low = Math.max(begins, -0.5 * batch.seconds);
-  const high = Math.max(batch.seconds, ...batch.bars.map(bar => Math.min(bar[2] + bar[3], 1.5 * batch.seconds))), width = high - low || 1;
-  byId("waterfall-axis").textContent = low < 0 ? `${duration(low)} to ${duration(high)}` : `0 to ${duration(high)}`;
-  const body = byId("waterfall-rows");
-  body.replaceChildren();
-  const whole = ["batch", "loop", 0, batch.seconds, -1, 0];
-  for (const [name, kind, start, seconds, depth, failed] of [whole, ...batch.bars]) {
-    const row = html("tr", {}, body), label = html("th", { scope: "row", title: name }, row, name);
-    label.style.paddingLeft = `${(depth + 1) * 12}px`;
-    const track = html("div", { class: "track" }, html("td", {}, row)), bar = html("i", failed ? { class: "failed" } : {}, track);
-    track.style.setProperty("--zero", `${100 * -low / width}%`);
-    const from = Math.max(start, low), to = Math.min(start + seconds, high);
-    bar.style.left = `min(${Math.max(0, 100 * (from - low) / width)}%, calc(100% - 2px))`;
-    bar.style.width = `${Math.max(0, 100 * (to - from) / width)}%`;
-    if (KINDS.has(kind)) bar.style.background = `var(--${kind})`;
-    else if (["dataloader_worker", "dataset", "collate"].includes(kind)) { bar.style.background = "var(--fetch)"; bar.style.opacity = kind === "dataloader_worker" ? ".55" : ".8"; }
-    if (start + seconds < low) { bar.style.opacity = ".35"; bar.title = "before what is shown"; }
-    tipped(track, `${name}: ${duration(seconds)}\nfrom ${duration(start)} of the batch`);
-    html("td", { class: "time begins" }, row, duration(start));
-    html("td", { class: "time" }, row, duration(seconds));
-  }
-  byId("waterfall").scrollIntoView({ block: "nearest" });
-  if (focus) byId("waterfall-title").focus({ preventScroll: true });
-}
-function closeBatch() {
-  byId("waterfall").hidden = true;
-  points[opened]?.classList.remove("open");
-  const last = opened;
-  opened = -1;
-  points[last]?.focus();
-}
-if (byId("waterfall")) {
-  byId("waterfall-close").addEventListener("click", closeBatch);
-  byId("waterfall-previous").addEventListener("click", () => openBatch(opened - 1, false));
-  byId("waterfall-next").addEventListener("click", () => openBatch(opened + 1, false));
-  byId("waterfall").addEventListener("keydown", event => { if (event.key === "Escape") closeBatch(); });
-  for (const button of document.querySelectorAll("button[data-batch]")) button.addEventListener("click", () => openBatch(Number(button.dataset.batch), true));
 }
 drawings.push(timeline, batches, budget, throughput, () => multiples("logged", data.logged, "--forward", ""), () => multiples("memory", data.memory, "--validation", " MiB"));

@@ -38,8 +38,10 @@ function rangeOf(plot) {
   const spread = Math.max(high - low, 0.1 * high);
   return [Math.max(0, low - 0.25 * spread), high + 0.25 * spread];
 }
-for (const plot of data.resources.plots)
-  for (const line of plot.lines) if (line[2].length === 1) line[2] = data.resources.times.map(() => line[2][0]);
+bindings.push(() => {
+  for (const plot of data.resources.plots)
+    for (const line of plot.lines) if (line[2].length === 1) line[2] = data.resources.times.map(() => line[2][0]);
+});
 function strips() {
   drawnStrips = [];
   for (const host of document.querySelectorAll(".strips")) {
@@ -115,6 +117,8 @@ function showMoment(index) {
   text.textContent = index < 0 ? "point at a plot" : `${duration(time)}${epoch ? `, epoch ${epoch.epoch}` : ""}`;
   if (index >= 0) byId("moment-at").value = index;
 }
-byId("moment-at")?.addEventListener("input", event => showMoment(Number(event.target.value)));
-byId("moment-at")?.addEventListener("keydown", event => { if (event.key === "Escape") showMoment(-1); });
+bindings.push(() => {
+  byId("moment-at")?.addEventListener("input", event => showMoment(Number(event.target.value)));
+  byId("moment-at")?.addEventListener("keydown", event => { if (event.key === "Escape") showMoment(-1); });
+});
 drawings.push(strips);

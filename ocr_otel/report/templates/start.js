@@ -6,6 +6,7 @@ function draw() {
   drawnWidth = document.body.clientWidth;
   for (const each of drawings) each();
 }
+for (const each of bindings) each();
 draw();
 let waiting = 0;
 addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(draw); });

@@ -87,4 +87,4 @@ function toolbar(host, found) {
   figure.setAttribute("aria-label", `Time line of ${duration(found.seconds)}: ${found.lanes.map(lane => `${lane.name} in ${Math.round(100 * lane.busy)} % of it`).join(", ")}. The tables have the numbers.`);
 }
 drawings.push(() => { for (const host of document.querySelectorAll(".window-line")) windowLine(host); });
-for (const host of document.querySelectorAll(".window-line")) host.closest("details")?.addEventListener("toggle", () => windowLine(host));
+bindings.push(() => { for (const host of document.querySelectorAll(".window-line")) host.closest("details")?.addEventListener("toggle", () => windowLine(host)); });

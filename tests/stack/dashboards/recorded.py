@@ -19,7 +19,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 
 from ocr_otel import semconv
-from ocr_otel.semconv import Name
+from ocr_otel.semconv import Name, Phase, Stage
 from ocr_otel.stack.processes import DIRECT
 
 AGES: Final = (40.0, 25.0, 10.0, 0.0)
@@ -63,6 +63,12 @@ def server_counter(name: str) -> Recorded:
     return Recorded(Name(base, "counter", "", "", ""), (0, 1, 2, 3), labels)
 
 
+def phase_of_histogram(phase: Phase) -> Recorded:
+    """Return the sum of the phases' histogram for one that a single rank does not have."""
+    described = Name(f"{semconv.METRIC_PHASE_DURATION}.seconds.sum", "gauge", "", "", "")
+    return Recorded(described, (0.0, 0.1, 0.2, 0.3), {semconv.STAGE: Stage.TRAIN, semconv.PHASE: phase})
+
+
 def gpu(hw_id: str) -> list[Recorded]:
     """Return what the reading of one GPU gives."""
     named = {"hw__id": f"GPU-{hw_id}", "hw__name": f"gpu{hw_id}"}
@@ -99,7 +105,9 @@ def machine() -> list[Recorded]:
     read, write = {"disk__io__direction": "read"}, {"disk__io__direction": "write"}
     disk = {"system__device": "nvme0n1"}
     return [
-        steady(semconv.STRAGGLER_DELAY, 0.004),
+        steady(semconv.METRIC_STRAGGLER_DELAY, 0.004),
+        growing(semconv.METRIC_STRAGGLER_STEPS, 2.0),
+        phase_of_histogram(Phase.COMMUNICATION),
         steady(semconv.PROCESS_MEMORY, 9e9, **main),
         steady(semconv.PROCESS_MEMORY, 2e9, **worker),
         steady(semconv.PROCESS_MEMORY_UNIQUE, 3e8, **worker),

@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not HEAVY & set(done.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["demo", "report", "profile", "doctor", "replay"])
+@pytest.mark.parametrize("command", ["demo", "report", "profile", "recover", "doctor", "replay"])
 def test_each_command_has_help_and_one_whole_sentence_in_the_overview(command: str) -> None:
     runner = CliRunner()
     assert runner.invoke(app, [command, "--help"]).exit_code == 0

@@ -339,12 +339,14 @@ def test_run_of_another_user_names_them(sockets_at: Path) -> None:
         assert done.returncode == 1, done.stderr
         return done.stderr.strip()
 
+    card = directory / "control.json"
     with listening("theirs", "--places", sockets_at, "--directory", directory):
-        assert as_nobody("theirs") == ("ocr-otel: run theirs belongs to the user root: only they, or root, may ask it")
+        assert card.stat().st_mode & 0o777 == 0o600
+        assert as_nobody("theirs") == f"ocr-otel: {card} may not be read: it belongs to the user root"
+        card.chmod(0o644)
+        assert as_nobody("theirs") == "ocr-otel: run theirs belongs to the user root: only they, or root, may ask it"
         directory.chmod(0o700)
-        assert as_nobody(directory) == (
-            f"ocr-otel: {directory}/control.json may not be read: it belongs to the user root"
-        )
+        assert as_nobody(directory) == f"ocr-otel: {card} may not be read: it belongs to the user root"
 
 
 def test_directory_of_sockets_that_is_not_safe_is_named(sockets_at: Path, runs: Path, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from ocr_otel.cli.main import app
 from ocr_otel.replay.state import STATE_FILE
+from ocr_otel.spool import Store, append
+from ocr_otel.telemetry.spooling.encoding import encoding
 from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 
 SPANS = 12
@@ -111,3 +113,23 @@ def test_ctrl_c_ends_a_wait_and_the_command_says_how_to_go_on(run: Path) -> None
     assert process.returncode == 130
     assert "Go on with" in output
     assert "Traceback" not in output
+
+
+def test_what_an_endpoint_did_not_take_is_sent_by_the_name_of_its_run(tmp_path: Path) -> None:
+    line = encoding("traces").line([TracerProvider().get_tracer("test").start_span("fit")])
+    append(tmp_path / "other" / "rank-0" / "spool", "traces", line)
+    with OtlpServer() as server:
+        said = command("other", "--runs-dir", tmp_path, "--endpoint", server.endpoint, status=0)
+        assert f"Sent 1 spans of {tmp_path / 'other'} to {server.endpoint} in 1 request." in said
+        assert [span.name for span in server.spans] == ["fit"]
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_spool_that_the_run_sends_from_is_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run" / "spool", 1_000_000)
+    store.append("traces", b"{}")
+    with OtlpServer() as server:
+        said = command(tmp_path / "run", "--endpoint", server.endpoint, status=0)
+    assert "spool was left alone" in said
+    assert "Nothing to send" not in said
+    assert store.waiting() == {"traces": 3}

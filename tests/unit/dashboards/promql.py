@@ -7,7 +7,7 @@ from typing import Final
 
 WORDS: Final = frozenset({
     "and", "or", "unless", "by", "on", "ignoring", "bool", "sum", "max", "min", "avg", "count", "rate", "increase",
-    "time", "timestamp", "vector", "last_over_time", "histogram_quantile", "clamp_min",
+    "time", "timestamp", "scalar", "vector", "last_over_time", "histogram_quantile", "clamp_min",
 })  # fmt: skip
 """Keywords and functions that the dashboards use."""
 

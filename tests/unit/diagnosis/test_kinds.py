@@ -26,6 +26,9 @@ MODEL = {"forward": 20.0, "backward": 20.0, "optimizer": 5.0}
         ("optimizer", {"forward": 25, "optimizer": 32}, {}, {semconv.CONFIG_OPTIMIZER_IMPLEMENTATION: "for-loop"}),
         ("logging", MODEL | {"callbacks": 20}, {}, {}),
         ("logging", MODEL | {"loop": 20}, {}, {}),
+        ("communication", WORK | {"communication": 12}, {}, ON_CPU),
+        # A thread that waits for another rank does not stand still for nothing.
+        ("communication", MODEL | {"communication": 45}, {"main_cpu": 45.0}, ON_CPU),
         ("checkpoint", WORK | {"checkpoint": 12}, {"checkpoints": 4}, {}),
         ("validation", MODEL | {"validation": 35}, {"validations": 10}, {}),
         ("compile", WORK, {"recompiling": 12.0, "compiling": 20.0, "recompilations": 9}, {}),
@@ -68,6 +71,7 @@ def test_what_is_planted_is_named(kind: str, seconds: dict[str, float], more: di
         (BALANCED | {"optimizer": 28}, {}, ON_CPU | {semconv.CONFIG_OPTIMIZER_IMPLEMENTATION: "for-loop"}),
         (BALANCED | {"validation": 25}, {"validations": 3}, {}),
         (BALANCED | {"checkpoint": 6}, {"checkpoints": 3}, {}),
+        (BALANCED | {"communication": 8}, {}, ON_CPU),
         (BALANCED, {"collecting": 5.0, "collections": 3}, {}),
         # The first compilation is start-up.
         (BALANCED, {"compiling": 40.0, "recompiling": 1.0, "recompilations": 1}, {}),

@@ -3,7 +3,8 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from ocr_otel.recording.ids import PresetIds, batch_span_id, batch_trace_id
+from ocr_otel.recording.ids import PresetIds
+from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 
 
 def test_all_ranks_agree_on_a_trace_and_differ_in_their_spans() -> None:

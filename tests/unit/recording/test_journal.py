@@ -20,24 +20,27 @@ def started() -> Journal:
     return book
 
 
-def test_time_of_nested_contexts_is_counted_once() -> None:
-    book = started()
+def test_time_of_nested_contexts_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_000]
+    monkeypatch.setattr(journal, "perf_counter_ns", lambda: now[0])
+    book = Journal()
+    book.write(now[0], journal.ROW)
     optimizer = TimedContext(book, journal.OPTIMIZER)
     forward = TimedContext(book, journal.FORWARD)
     callback = TimedContext(book, journal.CALLBACKS, "Callback")
     with optimizer:
-        sleep(0.002)
+        now[0] += 20
         with forward:
-            sleep(0.004)
+            now[0] += 400
             with callback:
-                sleep(0.003)
-    row = current(book, perf_counter_ns())
-    assert [part for part, _, _ in row.intervals] == [journal.FORWARD, journal.OPTIMIZER]
-    _, start, end = row.intervals[1]
-    assert sum(row.parts) == end - start
-    assert 2_000_000 <= row.parts[journal.OPTIMIZER] < 4_000_000
-    assert 4_000_000 <= row.parts[journal.FORWARD] < 6_000_000
-    assert 3_000_000 <= row.parts[journal.CALLBACKS] < 5_000_000
+                now[0] += 3_000
+            now[0] += 50
+    row = current(book, now[0])
+    assert row.intervals == [(journal.FORWARD, 1_020, 4_470), (journal.OPTIMIZER, 1_000, 4_470)]
+    assert row.parts[journal.OPTIMIZER] == 20
+    assert row.parts[journal.FORWARD] == 450
+    assert row.parts[journal.CALLBACKS] == 3_000
+    assert sum(row.parts) == 3_470
 
 
 def test_a_row_that_begins_with_the_wait_for_data_counts_it() -> None:

@@ -59,7 +59,7 @@ def test_a_batch_is_a_row_and_the_one_that_runs_is_not_yet() -> None:
     assert taken is not None
     assert taken.batches[:, rows.DURATION].tolist() == [45, 45]
     assert taken.batches[:, rows.START].tolist() == [1000, 1045]
-    assert taken.batches[0, rows.PARTS :].tolist() == [10, 0, 30, 0, 0, 0, 0]
+    assert taken.batches[0, rows.PARTS :].tolist() == [10, 0, 30, 0, 0, 0, 0, 0]
     assert taken.workers == [[timing()], [timing()]]
     assert rows.take(script.journal) is None
     script.write(journal.ROW)
@@ -121,7 +121,7 @@ def test_a_context_that_was_open_when_its_row_began_ends_in_it() -> None:
     script.write(journal.ROW, 5)
     taken = rows.take(script.journal)
     assert taken is not None
-    assert taken.batches[0, rows.PARTS :].tolist() == [0, 0, 30, 0, 0, 0, 0]
+    assert taken.batches[0, rows.PARTS :].tolist() == [0, 0, 30, 0, 0, 0, 0, 0]
     assert taken.between == 10
 
 
@@ -189,7 +189,7 @@ def made(durations: list[int], parts: list[int]) -> Integers:
 
 
 def test_what_the_phases_leave_is_lightnings_loop() -> None:
-    phases = phase_nanoseconds(made([100], [10, 20, 30, 0, 0, 5, 15]))
+    phases = phase_nanoseconds(made([100], [10, 20, 30, 0, 0, 5, 15, 0]))
     assert phases[Phase.FORWARD].tolist() == [30]
     assert phases[Phase.LOOP].tolist() == [20]
 

@@ -1,15 +1,18 @@
 """Which batches are kept: by index alone, or for being slow."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
 
 from ocr_otel.recording.sampling import (
+    MAX_TRACE_SPANS,
     MIN_EXCESS_NS,
     NEVER,
     SLOW_BURST,
     SlowDetector,
+    detailed,
     next_planned,
     planned,
     stride,
@@ -99,3 +102,24 @@ def test_slow_batches_are_kept_at_a_limited_rate() -> None:
     assert sum(detector.may_keep(1 + index) for index in range(100)) == SLOW_BURST
     assert not detector.may_keep(2 * second)
     assert detector.may_keep(8 * second)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 64, 200])
+def test_as_many_ranks_as_a_trace_has_room_for_add_all_their_spans(ranks: int) -> None:
+    assert all(detailed(trace_id, rank, ranks) for trace_id in (0, 7, 2**127) for rank in range(ranks))
+
+
+@pytest.mark.parametrize("ranks", [201, 256, 512, 1_000, 1_024, 1_900])
+def test_the_trace_of_many_ranks_has_room_for_all_roots_and_for_all_spans_of_some(ranks: int) -> None:
+    spans_of_rank = 10
+    random = Random(1)
+    traces = [random.getrandbits(128) for _ in range(500)]
+    whole = [sum(detailed(trace_id, rank, ranks) for rank in range(ranks)) for trace_id in traces[:50]]
+    assert len(set(whole)) == 1, "traces are of one size"
+    assert MAX_TRACE_SPANS / 2 < ranks + whole[0] * (spans_of_rank - 1) <= MAX_TRACE_SPANS
+    # Each has its turn.
+    assert all(any(detailed(trace_id, rank, ranks) for trace_id in traces) for rank in (0, 1, ranks // 2, ranks - 1))
+
+
+def test_of_more_ranks_than_a_trace_has_room_for_one_adds_all_its_spans() -> None:
+    assert sum(detailed(12, rank, 4_096) for rank in range(4_096)) == 1

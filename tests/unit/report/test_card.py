@@ -95,6 +95,37 @@ def test_where_a_cause_is_only_a_part_of_a_phase_it_is_not_called_the_cause() ->
     assert "the cause" not in out.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("waited", "marked"),
+    [
+        (40.0, "communication ← the cause"),
+        # On a GPU the device exchanges gradients, while its host is in the backward pass.
+        (0.0, "backward ← in here"),
+        (5.0, "backward ← in here"),
+    ],
+)
+def test_communication_is_marked_where_its_time_lies(waited: float, marked: str) -> None:
+    phases = {Phase.FORWARD: 20.0, Phase.BACKWARD: 60.0 - waited, Phase.COMMUNICATION: waited}
+    out = io.StringIO()
+    verdict = replace(LONG, kind=Bottleneck.COMMUNICATION, share=0.4)
+    render_card(TimeBudget(100.0, phases, batches=500), verdict, FACTS, out)
+    (line,) = [line for line in out.getvalue().splitlines() if "←" in line]
+    assert line.endswith(marked)
+
+
+@pytest.mark.parametrize("columns", [60, 110])
+def test_the_rank_that_holds_up_the_others_has_one_sentence(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    said = "Rank 3 arrived last at 92% of 400 steps, 41 ms after the others, for its fetch."
+    out = io.StringIO()
+    render_card(BUDGET, LONG, replace(FACTS, straggler=said), out)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert len(lines) <= 12
+    assert len([line for line in lines if line.startswith("  Ranks    Rank 3 arrived last")]) == 1
+    assert "Ranks " not in printed()
+
+
 def test_a_small_cause_is_shown_too() -> None:
     phases = dict.fromkeys(Phase, 12.0) | {Phase.LOOP: 13.0}
     budget = TimeBudget(100.0, phases, 4.0, 0.0, 500)

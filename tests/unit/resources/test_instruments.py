@@ -24,10 +24,14 @@ class Exported:
         self.collections = 0
         self._reader = InMemoryMetricReader()
         meter = MeterProvider([self._reader]).get_meter("test")
-        ResourceInstruments(meter, self.timeline, 1.0, self._collected)
+        self.failures: list[tuple[str, str]] = []
+        ResourceInstruments(meter, self.timeline, 1.0, self._collected, self._failed)
 
     def _collected(self) -> None:
         self.collections += 1
+
+    def _failed(self, cause: str, error: Exception) -> None:
+        self.failures.append((cause, str(error)))
 
     def points(self) -> dict[str, list[tuple[dict[str, object], float]]]:
         data = self._reader.get_metrics_data()
@@ -79,3 +83,22 @@ def test_every_metric_of_the_vocabulary_can_be_exported(exported: Exported) -> N
     for name in described:
         exported.timeline.add(perf_counter_ns(), series(name), 1.0)
     assert exported.points().keys() == described.keys()
+
+
+def test_a_reading_that_cannot_be_exported_is_told_and_the_others_are(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    exported.timeline.add(perf_counter_ns(), MEMORY, 5.0)
+    exported.timeline.add(perf_counter_ns(), ENERGY, 7.0)
+    latest = exported.timeline.latest
+
+    def failing(name: str, since: int) -> object:
+        if name == semconv.TORCH_ALLOCATED:
+            raise ValueError("unreadable")
+        return latest(name, since)
+
+    monkeypatch.setattr(exported.timeline, "latest", failing)
+    assert exported.points().keys() == {semconv.GPU_ENERGY}
+    assert exported.failures == [("resources", "unreadable")]
+    # The SDK would log a traceback at each collection.
+    assert not caplog.records

@@ -10,8 +10,9 @@ import pytest
 
 from ocr_otel.resources import sampler as samplers
 from ocr_otel.resources.readings import Reading, Unavailable, series
-from ocr_otel.resources.sampler import MAX_FAILURES, STOP_SECONDS, Hangs, Sampler
+from ocr_otel.resources.sampler import STOP_SECONDS, Hangs, Sampler
 from ocr_otel.resources.timeline import Timeline
+from ocr_otel.telemetry.failures import MAX_FAILURES
 
 VALUE = series("m")
 
@@ -87,7 +88,9 @@ def test_what_is_not_there_is_left_out_without_a_failure() -> None:
     assert not failures
 
 
-def test_a_source_that_fails_now_and_then_is_kept_and_one_that_always_does_is_given_up() -> None:
+def test_a_source_that_fails_now_and_then_is_kept_and_one_that_always_does_is_given_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def now_and_then(number: int) -> None:
         if number % 3 == 0:
             raise OSError("now and then")
@@ -104,6 +107,24 @@ def test_a_source_that_fails_now_and_then_is_kept_and_one_that_always_does_is_gi
     assert all_.closed == 1
     assert some.reads > 5
     assert {cause for cause, _ in failures} == {"some", "all"}
+    assert [record.getMessage() for record in caplog.records] == [
+        "ocr_otel: all failed 3 times and is off for the rest of this run, which is recorded without it: "
+        "ValueError: always"
+    ]
+
+
+@pytest.mark.timeout(30)
+def test_a_thread_that_fails_itself_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler, timeline, failures = sampler_of(Counting())
+
+    def tick(opened: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(sampler, "_tick", tick)
+    sampler.start()
+    sampler.stop()
+    assert [(cause, str(error)) for cause, error in failures] == [("test", "planted")]
+    assert timeline.latest("m", 0) == []
 
 
 @pytest.mark.timeout(30)

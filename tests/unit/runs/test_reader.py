@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ocr_otel.runs import RunError, RunReader, find, load, newest
 from ocr_otel.runs.lines import LineReader
 from tests.support import run_directory as make
 from tests.support import synthetic_run
+from tests.support.synthetic_ranks import Together
 from tests.support.synthetic_run import Shape
 
 
@@ -82,6 +84,33 @@ def test_ranks_lie_in_folders_of_their_own(tmp_path: Path) -> None:
     run = load(tmp_path / "made")
     assert run.ranks == 2
     assert [batch.rank for batch in run.batches] == [0, 1]
+
+
+def test_every_rank_has_its_process_and_its_epochs(tmp_path: Path) -> None:
+    for rank in range(2):
+        together = Together(hosts=2, clock=0.2)
+        synthetic_run.make(
+            tmp_path / "run", Shape(epochs=2, batches=4, rank=rank, world_size=2, outcome="", together=together)
+        )
+    first, second = load(tmp_path / "run").by_rank
+    assert [each.resource["host.name"] for each in (first, second)] == ["trainer-1", "trainer-2"]
+    assert [len(each.epochs) for each in (first, second)] == [2, 2]
+    assert [semconv.CLOCK_OFFSET in each.epochs[0].attributes for each in (first, second)] == [False, True]
+
+
+def test_an_entry_has_the_resource_of_its_own_attempt(tmp_path: Path) -> None:
+    first = make.line([make.span(semconv.FIT_START, 2, 1, 0.0, 0.0)])
+    again = make.line([make.span(semconv.FIT_START, 4, 3, 9.0, 0.0), make.span(semconv.FIT, 3, 0, 9.0, 5.0)])
+    lines = [_attempt(line, number) for number, line in enumerate((first, again))]
+    run = load(make.write(tmp_path / "made", *lines))
+    assert [entry.resource[semconv.ATTEMPT] for entry in run.entries] == [0, 1]
+    assert run.resource[semconv.ATTEMPT] == 0
+
+
+def _attempt(line: str, number: int) -> str:
+    request = json.loads(line)
+    request["resourceSpans"][0]["resource"]["attributes"].append(make.attribute(semconv.ATTEMPT, number))
+    return f"{json.dumps(request)}\n"
 
 
 def test_what_is_no_run_is_named_with_what_a_run_is(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from time import perf_counter_ns
 
 import pytest
+import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 
@@ -14,6 +15,7 @@ from ocr_otel.recording.journal import TimedContext
 from ocr_otel.recording.judgement import Judgement
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam, callback_name
+from ocr_otel.training.ranges import RangeContext
 from tests.support.journals import current
 
 
@@ -156,3 +158,20 @@ def test_with_a_device_that_has_events_the_phases_that_use_it_are_marked_in_its_
     with contexts["optimizer_step"], contexts["[Strategy]S.training_step"]:
         pass
     assert recorder.path.marks.take() == ()
+
+
+def test_a_range_that_is_open_ends_with_the_window_and_its_context_where_it_stands(recorder: Recorder) -> None:
+    contexts = contexts_of(recorder)
+    action = "[Callback]Other.on_train_batch_start"
+    with torch.profiler.profile() as window:
+        contexts.ranges(True)
+        context = contexts[action]
+        context.__enter__()
+        contexts.ranges(False)
+        torch.ones(2) + 1
+        context.__exit__(None, None, None)
+    ends = {event.name: event.time_range.end for event in window.events()}
+    begins = {event.name: event.time_range.start for event in window.events()}
+    name = next(name for name in ends if name.startswith(semconv.CALLBACKS_RANGE))
+    assert ends[name] <= begins["aten::add"]
+    assert not isinstance(contexts[action], RangeContext)

@@ -12,14 +12,17 @@ import torch
 
 from ocr_otel import semconv
 from ocr_otel.profiling.requests import Progress, Request, State
+from ocr_otel.profiling.windows import results
 from ocr_otel.profiling.windows.controller import ENDED, NOT_ON_DEMAND, WindowController
 from ocr_otel.profiling.windows.shutter import OTHER_PROFILER
 from ocr_otel.recording import Judgement, Recorder
 from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings
+from ocr_otel.telemetry.patience import Patience
 from tests.unit.conftest import Memory
 
 BATCHES = 20
+BOUND = 2.0
 
 
 class Surface:
@@ -204,3 +207,23 @@ def test_a_trace_that_cannot_be_written_is_told(memory: Memory, tmp_path: Path) 
     assert "Error" in asked[0].last.message
     assert training.failures == ["profile"]
     assert semconv.PROFILE_FAILED in memory.named(semconv.PROFILE)[0].attributes  # type: ignore[operator]
+
+
+@pytest.mark.timeout(60)
+def test_the_end_waits_for_reading_and_for_delivery_together_as_long_as_the_settings_say(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(results, "read", lambda trace: hangs.wait(30) and "")
+    monkeypatch.setattr(memory.session, "_flush_traces", lambda millis: hangs.wait(30))
+    memory.session.patience = Patience(BOUND)
+    training = Training(memory, tmp_path, flush_timeout=BOUND)
+    asked: list[Asker] = []
+    training.run(BATCHES, lambda number: asked.append(Asker(training, Request())) if number == 3 else None)
+    began = time.monotonic()
+    training.end()
+    took = time.monotonic() - began
+    hangs.set()
+    assert BOUND * 0.9 < took < BOUND * 1.5
+    (window,) = memory.named(semconv.PROFILE)
+    assert "not read within" in str((window.attributes or {})[semconv.PROFILE_FAILED])

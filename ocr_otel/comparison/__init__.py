@@ -1,0 +1,1 @@
+"""Runs beside each other: what changed, and whether the batch time did beyond its noise."""

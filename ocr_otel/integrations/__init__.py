@@ -1,0 +1,1 @@
+"""What fits a training that is recorded into what a team has already: its experiment tracker, its configuration."""
