@@ -30,7 +30,7 @@ def budget_of(summary: LoopSummary) -> TimeBudget:
         dataset_cpu=summary.making.dataset_cpu,
         collate=summary.making.collate,
         starting=summary.interruptions.starting,
-        starts=int(summary.interruptions.starting > 0),
+        starts=summary.interruptions.starts,
         first_wait=summary.first_wait,
         collecting=summary.interruptions.collecting,
         collections=summary.interruptions.collections,
@@ -42,6 +42,7 @@ def budget_of(summary: LoopSummary) -> TimeBudget:
         main_cpu=summary.interruptions.main_cpu,
         validations=summary.validations,
         checkpoints=summary.checkpoints,
+        epochs=summary.loops,
     )
 
 

@@ -19,6 +19,7 @@ from ocr_otel.recording.batch_path import BatchPath
 from ocr_otel.recording.checkpoints import Checkpoints
 from ocr_otel.recording.drain import Drain
 from ocr_otel.recording.entries import entry_attributes, entry_summary
+from ocr_otel.recording.finished import FinishedLoops
 from ocr_otel.recording.instruments import Instruments
 from ocr_otel.recording.judgement import Judge, Judgement
 from ocr_otel.recording.loop import Loop, loop_attributes
@@ -136,7 +137,7 @@ class Recorder:
         self.known = dict(configuration)
         self._global_step = global_step
         self._outer = []
-        self._done: list[LoopSummary] = []
+        self._finished = FinishedLoops()
         self._loops = -1
         self._detectors: dict[Stage, sampling.SlowDetector] = {}
         self._start = perf_counter_ns()
@@ -271,7 +272,7 @@ class Recorder:
             outcome=outcome,
             start=self._start,
             end=end,
-            done=self._done,
+            done=tuple(self._finished),
             first_batch_at=self.path.first_batch_at,
             checkpoint_ns=self.checkpoints.outside_ns,
             mfu=mfu,
@@ -406,7 +407,7 @@ class Recorder:
         if outer is not None:
             outer.nested_ns += now - loop.start
             outer.nested += 1
-        self._done.append(summary)
+        self._finished.add(summary)
         self.instruments.loop_done(loop.stage, summary.wall)
         self.instruments.steps_skipped(skipped_steps)
         return summary

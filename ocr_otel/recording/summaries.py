@@ -61,6 +61,7 @@ class Interruptions:
 
     Attributes:
         starting: Time of making the dataloader's iterator and starting its workers.
+        starts: Epochs in which that was done.
         collecting: Time in Python's garbage collector.
         collections: Full collections.
         compiling: Time in `torch.compile` compiling.
@@ -72,6 +73,7 @@ class Interruptions:
     """
 
     starting: float = 0.0
+    starts: int = 0
     collecting: float = 0.0
     collections: int = 0
     compiling: float = 0.0
@@ -84,7 +86,9 @@ class Interruptions:
 
 @dataclass(frozen=True, slots=True)
 class LoopSummary:
-    """An epoch, a validation, or the part of an epoch since its last progress span. Times are seconds.
+    """An epoch, a validation, several of them added up, or the part of an epoch since its last progress span.
+
+    Times are seconds.
 
     Attributes:
         stage: Lightning's running stage.
@@ -109,6 +113,7 @@ class LoopSummary:
         first_wait: Wait for its first batch, part of the phase `fetch`.
         validations: Validations inside.
         checkpoints: Checkpoints written inside.
+        loops: Epochs or validations that it is of.
     """
 
     stage: Stage
@@ -133,6 +138,7 @@ class LoopSummary:
     first_wait: float = 0.0
     validations: int = 0
     checkpoints: int = 0
+    loops: int = 1
 
     @property
     def in_batches(self) -> float:
@@ -148,7 +154,7 @@ class EntrySummary:
         entry: Its name.
         outcome: How it ended.
         wall: Seconds it took.
-        epochs: Its training epochs, or its one loop.
+        epochs: Its training epochs, or its one loop; of very many, the older ones added up.
         time_to_first_batch: Seconds until the first training batch was in hand.
         goodput: Share of the wall time in the phases that train; None without training batches.
         mfu: Model FLOPs utilisation; None where unknown.

@@ -15,6 +15,8 @@ MIN_EPOCHS: Final = 7
 """Epochs after warming up that are needed: with fewer, the best order there is could be chance."""
 MAX_EPOCHS: Final = 64
 """Latest epochs that are looked at; older ones tell nothing of what grows now."""
+EPOCHS_NEEDED: Final = 2 * MAX_EPOCHS
+"""Latest epochs after which further ones change nothing."""
 WARM_UP_EPOCHS: Final = 2
 WARM_UP_SHARE: Final = 0.25
 """First epochs that are left out, at least and of a short run: caches fill, pools and workers start."""

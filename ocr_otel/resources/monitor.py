@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from ocr_otel.resources import surroundings
 from ocr_otel.resources.gpu import gpu_sources
 from ocr_otel.resources.host import host_sources, instrument_system
 from ocr_otel.resources.instruments import ResourceInstruments
-from ocr_otel.resources.leak import find_leak
+from ocr_otel.resources.leak import EPOCHS_NEEDED, find_leak
 from ocr_otel.resources.sampler import STOP_SECONDS, Sampler
 from ocr_otel.resources.timeline import Timeline
 from ocr_otel.resources.torch_memory import TorchMemory
@@ -94,7 +95,7 @@ class Monitor:
             paths: Places whose disks matter.
         """
         self.reads_and_writes_at(paths)
-        self._memory: list[tuple[int, int]] = []
+        self._memory: deque[tuple[int, int]] = deque(maxlen=EPOCHS_NEEDED)
         for sampler in self._samplers:
             sampler.start()
 

@@ -13,7 +13,9 @@ from ocr_otel import semconv
 from ocr_otel.resources.readings import Series
 from ocr_otel.resources.timeline import Timeline, Window
 
-Statistic = Callable[[npt.NDArray[np.float64]], float]
+Floats = npt.NDArray[np.float64]
+Statistic = Callable[[Floats, Floats], float]
+"""Of values, and of the time that each stands for: of a long epoch's beginning fewer are kept."""
 
 MIN_READ: Final = 2**20
 """Bytes asked to read below which a share of the page cache says nothing."""
@@ -99,22 +101,32 @@ _RATES: Final = {
 }
 
 
-def _p95(values: npt.NDArray[np.float64]) -> float:
-    return float(np.quantile(values, 0.95))
+def _mean(values: Floats, gaps: Floats) -> float:
+    return float(np.average(values, weights=gaps))
 
 
-def _any(values: npt.NDArray[np.float64]) -> float:
-    return float((values > 0).mean())
+def _p95(values: Floats, gaps: Floats) -> float:
+    order = np.argsort(values)
+    until = np.cumsum(gaps[order])
+    return float(values[order][np.searchsorted(until, 0.95 * until[-1])])
+
+
+def _max(values: Floats, _: Floats) -> float:
+    return float(values.max())
+
+
+def _any(values: Floats, gaps: Floats) -> float:
+    return _mean((values > 0).astype(np.float64), gaps)
 
 
 _POOLED: Final[dict[str, tuple[_Measure, Statistic]]] = {
-    semconv.GPU_USED_MEAN: (_GPU, lambda values: float(values.mean())),
+    semconv.GPU_USED_MEAN: (_GPU, _mean),
     semconv.GPU_USED_P95: (_GPU, _p95),
-    semconv.GPU_MEMORY_MAX: (_Measure(semconv.GPU_MEMORY_USAGE), lambda values: float(values.max())),
-    semconv.GPU_POWER_MEAN: (_Measure(semconv.GPU_POWER), lambda values: float(values.mean())),
+    semconv.GPU_MEMORY_MAX: (_Measure(semconv.GPU_MEMORY_USAGE), _max),
+    semconv.GPU_POWER_MEAN: (_Measure(semconv.GPU_POWER), _mean),
     semconv.GPU_HELD_DOWN: (_HELD_DOWN, _any),
-    semconv.TORCH_ALLOCATED_MAX: (_Measure(semconv.TORCH_ALLOCATED), lambda values: float(values.max())),
-    semconv.MAIN_MEMORY_MAX: (_Measure(semconv.PROCESS_MEMORY, _MAIN), lambda values: float(values.max())),
+    semconv.TORCH_ALLOCATED_MAX: (_Measure(semconv.TORCH_ALLOCATED), _max),
+    semconv.MAIN_MEMORY_MAX: (_Measure(semconv.PROCESS_MEMORY, _MAIN), _max),
 }
 _WORKERS_MEMORY: Final = _Measure(semconv.PROCESS_MEMORY, _WORKER)
 
@@ -170,12 +182,15 @@ def of_loop(timeline: Timeline, start: int, end: int, samples: int) -> dict[str,
         if rate is not None:
             found[name] = rate
     for name, (measure, statistic) in _POOLED.items():
-        values = [window.values for window in measure.windows(timeline, start, end).values()]
-        if values:
-            found[name] = statistic(np.concatenate(values))
-    workers = _WORKERS_MEMORY.windows(timeline, start, end).values()
+        windows = list(measure.windows(timeline, start, end).values())
+        if windows:
+            found[name] = statistic(
+                np.concatenate([window.values for window in windows]),
+                np.concatenate([window.gaps() for window in windows]),
+            )
+    workers = list(_WORKERS_MEMORY.windows(timeline, start, end).values())
     if workers:
-        found[semconv.WORKERS_MEMORY_MAX] = _most_together(list(workers))
+        found[semconv.WORKERS_MEMORY_MAX] = _most_together(workers)
     requested, read = found.get(semconv.READ_REQUESTED), found.get(semconv.READ_DEVICE)
     seconds = (end - start) / 1e9
     if requested is not None and requested * seconds >= MIN_READ:

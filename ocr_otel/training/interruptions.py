@@ -41,8 +41,10 @@ class InterruptionWatch:
         collecting, collections = self._garbage.take()
         compiled = attempt(self._compilations.take, self._failed, "compilations")
         scheduled = attempt(self._cpu.take, self._failed, "cpu_delay")
+        starting = self._take_starting()
         return Interruptions(
-            starting=self._take_starting(),
+            starting=starting,
+            starts=int(starting > 0),
             collecting=collecting,
             collections=collections,
             compiling=compiled.seconds if compiled else 0.0,

@@ -70,6 +70,16 @@ def test_an_epoch_is_described_by_what_was_read_in_it() -> None:
     assert set(found) <= set(semconv.ATTRIBUTES)
 
 
+def test_the_thinned_beginning_of_a_long_epoch_counts_for_its_time() -> None:
+    timeline = Timeline()
+    # Idle for the first quarter of four hours, of which every other reading after the other goes.
+    for second in range(4 * 3600):
+        timeline.add(second * SECOND, gpu(0), 0.0 if second < 3600 else 1.0)
+    found = of_loop(timeline, 0, 4 * 3600 * SECOND, samples=1)
+    assert found[semconv.GPU_USED_MEAN] == pytest.approx(0.75, abs=0.01)
+    assert found[semconv.GPU_USED_P95] == 1
+
+
 def test_without_readings_nothing_is_said() -> None:
     assert of_loop(Timeline(), 0, SECOND, 5) == {}
     assert of_slow_batch(Timeline(), 0, SECOND, 0) == {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from ocr_otel.resources import timeline as timelines
 from ocr_otel.resources.readings import series
-from ocr_otel.resources.timeline import MAX_POINTS, Timeline
+from ocr_otel.resources.timeline import MAX_POINTS, RECENT, Timeline
 
 SECOND = 1_000_000_000
 FIRST, OTHER = series("m", device="a"), series("m", device="b")
@@ -42,9 +45,21 @@ def test_a_long_series_keeps_its_beginning_and_all_of_its_end() -> None:
     points = timeline.window("m", 0, number * SECOND)[FIRST]
     assert len(points.values) <= MAX_POINTS
     assert points.values[0] == 0
-    recent = MAX_POINTS // 2
-    assert points.values[-recent:].tolist() == list(range(number - recent, number))
+    assert points.values[-RECENT:].tolist() == list(range(number - RECENT, number))
     assert (points.times == points.values * SECOND).all()
+
+
+@pytest.mark.parametrize("number", [MAX_POINTS, MAX_POINTS + 1, 7 * MAX_POINTS, 100 * MAX_POINTS + 77])
+def test_what_is_not_recent_is_kept_evenly(number) -> None:
+    timeline = Timeline()
+    for second in range(number):
+        timeline.add(second * SECOND, FIRST, second)
+    values = timeline.window("m", 0, number * SECOND)[FIRST].values
+    assert values[0] == 0
+    assert len(values) >= RECENT + min(number - RECENT, MAX_POINTS // 8)
+    steps = np.diff(values[:-RECENT])
+    # But for the one to the first that is recent, those between what is thinned are alike.
+    assert len(set(steps[steps > 1][:-1].tolist())) <= 1
 
 
 def test_more_series_than_there_is_room_for_are_refused(monkeypatch) -> None:
