@@ -109,8 +109,9 @@ def test_what_is_below_the_level_ours_or_of_a_forked_worker_is_not_sent(records:
 def test_a_flood_is_cut_without_what_matters_and_said(records: Records) -> None:
     lines = [text for text in records if text.startswith("line ")]
     assert BURST - 10 <= len(lines) < FLOOD
-    (left_out,) = (record for name, record in records.values() if name == "ocr_otel")
-    assert attributes(left_out)[semconv.LOGS_LEFT_OUT] == FLOOD - len(lines)
+    # On a slow machine the flood lasts so long that it is said more than once.
+    left_out = [attributes(record)[semconv.LOGS_LEFT_OUT] for name, record in records.values() if name == "ocr_otel"]
+    assert sum(left_out) == FLOOD - len(lines)
     assert "after dictConfig" in records
 
 

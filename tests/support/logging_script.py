@@ -4,6 +4,7 @@ import logging
 import logging.config
 import sys
 import threading
+import time
 import warnings
 
 import lightning.pytorch as pl
@@ -64,6 +65,8 @@ class Module(pl.LightningModule):
             case 5:
                 for number in range(FLOOD):
                     log.info("line %d", number)
+                # What comes after a flood is let through again when a second holds few records.
+                time.sleep(0.5)
                 logging.config.dictConfig(
                     {"version": 1, "disable_existing_loggers": False, "root": {"level": "INFO", "handlers": []}}
                 )
