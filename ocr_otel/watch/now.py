@@ -160,14 +160,15 @@ def now(run: Run, heard: Heard, time: float, data: ReportData | None = None) -> 
 def planned(entry: Entry | None, batches: int) -> tuple[int | None, int | None]:
     """Return how many training batches, and how many epochs, an entry will have; None where that is not known.
 
-    The batches of an epoch are those of the last one that ended; `max_steps` bounds them where it is set.
+    The batches of an epoch are those of the last whole one; `max_steps` bounds them where it is set.
     """
     if entry is None or entry.name != semconv.FIT:
         return None, None
     told = entry.configuration
     epochs = int(finite(told.get(semconv.CONFIG_PREFIX + "max_epochs"), -1))
     steps = int(finite(told.get(semconv.CONFIG_PREFIX + "max_steps"), -1))
-    of_an_epoch = int(entry.epochs[-1].span.number(semconv.BATCHES)) if entry.epochs else 0
+    # The last one may have been cut short: by an exception, or because the training was told to stop.
+    of_an_epoch = max((int(epoch.span.number(semconv.BATCHES)) for epoch in entry.epochs[-2:]), default=0)
     bounds = []
     if epochs > 0 and of_an_epoch > 0:
         bounds.append(epochs * of_an_epoch)

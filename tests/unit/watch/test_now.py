@@ -54,6 +54,12 @@ def test_more_batches_than_planned_are_the_plan() -> None:
     assert planned(entry_of(1, max_epochs=5), 520)[0] == 520
 
 
+def test_epoch_that_was_cut_short_is_not_taken_for_a_whole_one() -> None:
+    failed = entry_of(2, max_epochs=5)
+    failed.epochs[-1].span.attributes[semconv.BATCHES] = 30
+    assert planned(failed, 130)[0] == 500
+
+
 def test_process_that_answers_says_the_count(running: Run) -> None:
     heard = Heard(True, 0.0, ((90.0, 700), (100.0, 720)), 0.4, ready=True)
     found = now(running, heard, 100.5)
