@@ -109,7 +109,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def test_csv_has_the_numbers_of_each_epoch_and_the_links(trained: Trained) -> None:
     assert trained.status == 0, trained.output
     folder = trained.folder / "csv" / "version_0"
-    assert trained.tracker_id("csv") == "csv/version_0"
+    assert trained.tracker_id("csv") == "version_0"
     rows = [row for row in csv.DictReader((folder / "metrics.csv").open()) if row[semconv.TRACKED_EPOCH]]
     assert [int(row["step"]) for row in rows] == LAST_STEPS
     trained.check([{name: float(value) for name, value in row.items() if value and name != "step"} for row in rows])
@@ -125,7 +125,7 @@ def test_tensorboard_has_them_and_the_hyper_parameters_stay_the_users(trained: T
 
     events = EventAccumulator(str(trained.folder / "tensorboard" / "version_0"))
     events.Reload()
-    assert trained.tracker_id("tensorboard") == "tensorboard/version_0"
+    assert trained.tracker_id("tensorboard") == "version_0"
     numbers: list[dict[str, float]] = [{}, {}]
     for name in events.Tags()["scalars"]:
         if name in semconv.TRACKED:

@@ -56,11 +56,11 @@ class Tracker:
 
 
 class _Directory(Tracker):
-    """A logger that numbers its runs in a directory."""
+    """A logger that numbers its runs in a directory, whose name is the user's own: it is not sent."""
 
     def run_id(self) -> str:
         version = self._logger.version
-        return "/".join(filter(None, (str(self._logger.name or ""), _numbered(version))))
+        return f"version_{version}" if isinstance(version, int) else str(version or "")
 
 
 class _TensorBoard(_Directory):
@@ -126,7 +126,3 @@ def trackers_of(loggers: list[Any]) -> list[Tracker]:
         kind, make = next((_KNOWN[name] for name in names if name in _KNOWN), (unknown, Tracker))
         found.append(make(logger, kind))
     return found
-
-
-def _numbered(version: Any) -> str:
-    return f"version_{version}" if isinstance(version, int) else str(version or "")
