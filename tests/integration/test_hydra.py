@@ -107,6 +107,9 @@ def test_a_multirun_is_one_run_with_a_trace_for_each_job_and_arguments_go_before
     windows = [span for span in done.traces.spans if span.name == semconv.PROFILE]
     assert [window.attributes[semconv.PROFILE_BATCHES] for window in windows] == [2, 2]
     assert {window.trace_id for window in windows} == {fit.trace_id for fit in fits}
+    files = {window.attributes[semconv.PROFILE_FILE] for window in windows}
+    assert files == {path.name for path in (directory / "profiles").glob("*.gz")}
+    assert len(files) == 2
     # What no argument says is as the environment has it: two batches an epoch, and those of the window.
     kept = [batch.attributes[semconv.KEPT] for batch in done.traces.roots(semconv.TRAIN_BATCH)]
     assert 0 < sum(why in ("first", "regular") for why in kept) <= 8

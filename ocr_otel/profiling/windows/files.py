@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ PROFILE_SUFFIX: Final = ".profile.json"
 _LEVEL: Final = 4
 """Of gzip: nearly as small as the default, in half of the time."""
 _CHUNK: Final = 2**20
+_NUMBER: Final = re.compile(r"\d+-(\d+)-")
 
 
 class TraceFiles:
@@ -31,10 +33,15 @@ class TraceFiles:
         self.directory = directory / DIRECTORY
         self._rank = rank
         self._limit = limit
+        self._number: int | None = None
 
-    def name(self, number: int, mode: str) -> str:
-        """Return the name of a window, from which its files have theirs."""
-        return f"{self._rank}-{number:03d}-{mode}"
+    def new_name(self, mode: str) -> str:
+        """Return a window's name, from which its files have theirs: no other entry or attempt of the run has it."""
+        if self._number is None:
+            found = (_NUMBER.match(path.name) for path in self.directory.glob(f"{self._rank}-*"))
+            self._number = max((int(each[1]) for each in found if each), default=0)
+        self._number += 1
+        return f"{self._rank}-{self._number:03d}-{mode}"
 
     def scratch(self, name: str) -> Path:
         """Return where a trace is written before it is compressed."""

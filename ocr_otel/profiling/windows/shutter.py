@@ -73,7 +73,6 @@ class Shutter:
         self._results = results
         self._failed = failed
         self._failures = 0
-        self._number = 0
         self._said = False
 
     def join(self, ask: Ask) -> bool:
@@ -101,11 +100,10 @@ class Shutter:
         self._asks = list(asks)
         asked = [ask.request.batches for ask in asks if ask.request.batches is not None]
         batches = max(asked, default=self._settings.profile_batches)
-        self._number += 1
         self._loop = loop
         self.window = window = OpenWindow(
             mode,
-            self._files.name(self._number, mode),
+            self._files.new_name(mode),
             TorchWindow(warmup, batches, self._settings.profile_details, self._give_way),
             warmup,
             batches,

@@ -10,7 +10,7 @@ from ocr_otel.profiling.windows.files import PROFILE_SUFFIX, TRACE_SUFFIX, Trace
 
 
 def written(files: TraceFiles, number: int, size: int) -> str:
-    name = files.name(number, "periodic")
+    name = files.new_name("periodic")
     scratch = files.scratch(name)
     scratch.write_bytes(os.urandom(size))
     path = files.compress(scratch, name)
@@ -26,6 +26,15 @@ def test_the_trace_is_what_was_written(tmp_path: Path) -> None:
     path = files.compress(scratch, "3-001-periodic")
     assert path == tmp_path / "profiles" / ("3-001-periodic" + TRACE_SUFFIX)
     assert gzip.decompress(path.read_bytes()) == b"trace" * 1000
+
+
+def test_another_entry_or_attempt_takes_no_name_that_is_taken(tmp_path: Path) -> None:
+    first = TraceFiles(tmp_path, 0, 10**9)
+    names = [written(first, 1, 10), first.new_name("start"), written(first, 2, 10)]
+    assert names == ["0-001-periodic", "0-002-start", "0-003-periodic"]
+    again = TraceFiles(tmp_path, 0, 10**9)
+    assert [again.new_name("anomaly"), again.new_name("start")] == ["0-004-anomaly", "0-005-start"]
+    assert TraceFiles(tmp_path, 10, 10**9).new_name("start") == "10-001-start"
 
 
 def test_the_oldest_go_first_with_what_lies_beside_them(tmp_path: Path) -> None:
