@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import glob
 import json
 import os
 import random
@@ -213,9 +214,17 @@ def cut_off(server: OtlpServer, killed: int) -> set[str]:
 
 
 def _remains(rank: Path) -> list[str]:
-    """Return what a closed run must not leave behind."""
-    journals = [str(path) for path in (rank / ".watchdog").glob("*/journal")]
-    return journals + [str(path) for path in (rank / "spool").rglob("*") if path.is_file() and path.stat().st_size]
+    """Return what a closed run must not leave behind; the watchdog may be removing it meanwhile."""
+    # Not by `Path.glob`, which raises where a folder goes while it is read.
+    journals = glob.glob(f"{rank}/.watchdog/*/journal")
+    return journals + [path for path in glob.glob(f"{rank}/spool/**", recursive=True) if _size(path)]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path) if os.path.isfile(path) else 0
+    except FileNotFoundError:
+        return 0
 
 
 def problems_of(
