@@ -14,6 +14,8 @@ from ocr_otel.profiling.requests import Progress, Request, State, Windows
 from ocr_otel.telemetry.failures import logger
 
 SIGNAL: Final = signal.SIGUSR2
+_STOP_SECONDS: Final = 1.0
+"""How long the end of a training may wait for the thread, which is handing a request on at most."""
 
 
 class RequestSignal:
@@ -32,6 +34,7 @@ class RequestSignal:
         # A handler may interrupt the training anywhere, also where it holds a lock: putting into this queue takes none
         # and is allowed there; everything else is done by the thread that waits for it.
         self._asked: SimpleQueue[bool] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
     def install(self, reserved: int | None = None) -> bool:
         """Begin to take the signal, if it is free; to be called again does no harm.
@@ -51,7 +54,8 @@ class RequestSignal:
         self._handler = self._on_signal
         self._pid = os.getpid()
         self._asked = SimpleQueue()
-        threading.Thread(target=self._serve, args=(self._asked,), name="ocr_otel-signal", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, args=(self._asked,), name="ocr_otel-signal", daemon=True)
+        self._thread.start()
         signal.signal(SIGNAL, self._handler)
         return True
 
@@ -63,6 +67,10 @@ class RequestSignal:
             signal.signal(SIGNAL, signal.SIG_DFL)
         self._handler = None
         self._asked.put(False)
+        if self._thread is not None:
+            # Who looks for threads that a training left behind finds none of ours.
+            self._thread.join(_STOP_SECONDS)
+            self._thread = None
 
     def _is_ours(self) -> bool:
         return self._handler is not None and signal.getsignal(SIGNAL) is self._handler

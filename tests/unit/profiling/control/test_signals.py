@@ -58,6 +58,7 @@ def test_signal_asks_for_a_window_and_is_given_back(caplog: pytest.LogCaptureFix
         assert windows.requests == [Request()] * number
         by_signal.remove()
         assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
+        assert not [thread for thread in threading.enumerate() if thread.name == "ocr_otel-signal"]
     assert "no window for SIGUSR2: planted" in caplog.text
 
 
