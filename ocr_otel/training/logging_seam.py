@@ -6,6 +6,7 @@ import functools
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class LoggingSeam:
         if defined is None or any(each[:2] == (defined, method) for each in self._wrapped):
             return
         original = vars(defined)[method]
+        if not isinstance(original, FunctionType):
+            # Such as a static method or a callable object: it is not called with the instance, and a function in its
+            # place would be.
+            return
         contexts.measure(name)
         setattr(defined, method, _timed(original, contexts, name))
         self._wrapped.append((defined, method, original))

@@ -137,6 +137,31 @@ def test_self_log_and_loggers_are_timed_for_an_entry_alone(tmp_path: Path) -> No
     assert contexts.entered[semconv.LOG_CALLBACK] == 1
 
 
+class CallableMethod:
+    """What a decorator may make of a method: it is not bound to the instance."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(self, *arguments: Any) -> None:
+        self.calls.append(arguments)
+
+
+@pytest.mark.parametrize("wrapped", [lambda method: method, staticmethod], ids=["callable", "static"])
+def test_a_logger_whose_method_is_no_plain_function_is_called_as_ever(wrapped: Any) -> None:
+    method = CallableMethod()
+
+    class Logger:
+        log_metrics = wrapped(method)
+
+    before = vars(Logger)["log_metrics"]
+    seam = LoggingSeam(Module(), [Logger()], Counted())
+    Logger().log_metrics({"loss": 1.0}, 1)
+    seam.remove()
+    assert method.calls == [({"loss": 1.0}, 1)]
+    assert vars(Logger)["log_metrics"] is before
+
+
 def test_what_is_compiled_holds_no_clock() -> None:
     contexts = Counted()
     seam = LoggingSeam(Module(), [], contexts)
