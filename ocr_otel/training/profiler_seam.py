@@ -29,6 +29,7 @@ _NESTED: Final = frozenset({"on_after_batch_transfer", "on_before_zero_grad", "o
 """Hooks that Lightning calls inside the transfer or the optimiser's step, and that belong to it."""
 _BOUNDARY: Final = "on_validation_model_zero_grad"
 """The first thing Lightning calls when a validation interrupts the training."""
+_METHODS: Final = ("profile", "start", "stop")
 OWN_CALLBACK: Final = "OTelCallback"
 """Begins the state key of our own callback."""
 _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
@@ -219,6 +220,8 @@ class ProfilerSeam:
 
     def __init__(self, profiler: Any, contexts: Contexts) -> None:
         self._profiler = profiler
+        # A method may have been replaced on this one profiler before: it is called, and put back.
+        self._own = {name: vars(profiler)[name] for name in _METHODS if name in vars(profiler)}
 
         def start(action_name: str) -> None:
             contexts[action_name].__enter__()
@@ -229,7 +232,7 @@ class ProfilerSeam:
             if context is not None:
                 context.__exit__(None, None, None)
 
-        if type(profiler).__name__ == "PassThroughProfiler":
+        if type(profiler).__name__ == "PassThroughProfiler" and not self._own:
             profiler.profile = contexts.__getitem__
             profiler.start = start
             profiler.stop = stop
@@ -239,8 +242,9 @@ class ProfilerSeam:
 
     def remove(self) -> None:
         """Leave the profiler as it was."""
-        for name in ("profile", "start", "stop"):
+        for name in _METHODS:
             vars(self._profiler).pop(name, None)
+        vars(self._profiler).update(self._own)
 
 
 def _both(theirs: Callable[[str], Any], ours: Callable[[str], None]) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from time import perf_counter_ns
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -134,6 +135,20 @@ def test_the_profiler_is_left_as_it_was(recorder: Recorder, kind: type) -> None:
         pass
     seam.remove()
     assert set(vars(profiler)) == set(before)
+
+
+@pytest.mark.parametrize("kind", [PassThroughProfiler, SimpleProfiler])
+def test_methods_replaced_on_the_profiler_itself_are_called_and_put_back(recorder: Recorder, kind: type) -> None:
+    profiler = kind()
+    profiler.start, profiler.stop = start, stop = Mock(), Mock()
+    seam = ProfilerSeam(profiler, contexts_of(recorder))
+    profiler.start("[Strategy]S.training_step")
+    profiler.stop("[Strategy]S.training_step")
+    seam.remove()
+    assert (profiler.start, profiler.stop) == (start, stop)
+    start.assert_called_once_with("[Strategy]S.training_step")
+    stop.assert_called_once_with("[Strategy]S.training_step")
+    assert current(recorder.path.journal, perf_counter_ns()).parts[journal.FORWARD] > 0
 
 
 def test_an_action_that_began_before_us_does_not_end_in_us(recorder: Recorder) -> None:
