@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Any, Final, Protocol
 
 _POLL_SECONDS: Final = 0.02
@@ -93,10 +94,10 @@ class Board:
         Raises:
             RuntimeError: The store is gone.
         """
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         while True:
             note = self.read(name)
-            if note is not None or time.monotonic() >= deadline:
+            if note is not None or monotonic() >= deadline:
                 return note
             time.sleep(_POLL_SECONDS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any, Final
 
 from ocr_otel.ranks.board import Board
@@ -51,7 +52,7 @@ class EpochFigures:
 
     def _of_others(self, epoch: tuple[int, int]) -> dict[int, Mapping[str, float]]:
         found: dict[int, Mapping[str, float]] = {}
-        deadline = time.monotonic() + LAST_FIGURES_WAIT
+        deadline = monotonic() + LAST_FIGURES_WAIT
         while True:
             missing = sorted(self._others - set(found))
             notes = self._board.read_all([_name(epoch, rank) for rank in missing])
@@ -60,7 +61,7 @@ class EpochFigures:
                 if figures is not None:
                     found[rank] = figures
             complete = len(found) == len(self._others)
-            if complete or not self._waits or time.monotonic() >= deadline:
+            if complete or not self._waits or monotonic() >= deadline:
                 self._waits = complete
                 return found
             time.sleep(_POLL_SECONDS)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 from ocr_otel import semconv
@@ -104,16 +105,16 @@ class Exchange:
                     self._counted[rank] = self._counted.get(rank, 0) + last
             self._history = History(self._loop) if self._rank == 0 else None
             self._comparison = None
-            self._due = time.monotonic() + self._interval
+            self._due = monotonic() + self._interval
 
     def beside(self, told: Told) -> None:
         """Tell and learn what there is, now and then, beside the training."""
-        if time.monotonic() < self._due:
+        if monotonic() < self._due:
             return
         with self._lock:
             if self._loop is None:
                 return
-            self._due = time.monotonic() + self._interval
+            self._due = monotonic() + self._interval
             try:
                 self._tell(told, over=False)
                 self._learn()
@@ -206,9 +207,9 @@ class Exchange:
 
     def _wait_for_all(self, history: History) -> None:
         others = set(range(self._world_size)) - {self._rank} - self._absent
-        deadline = time.monotonic() + LAST_WAIT
+        deadline = monotonic() + LAST_WAIT
         while not history.over(others):
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 # Not recorded, or of another version: nobody waits for it again.
                 self._absent |= {rank for rank in others if not history.over({rank})}
                 return

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from time import perf_counter_ns
+from time import monotonic, perf_counter_ns
 from typing import Final
 
 from ocr_otel.resources.readings import Source, Unavailable
@@ -94,15 +94,15 @@ class Sampler:
         for source in self._sources:
             if self._open(source):
                 opened[source] = 0
-        due = time.monotonic()
+        due = monotonic()
         while opened:
             self._tick(opened)
             self.cpu_ns = time.thread_time_ns()
             if stopping.is_set():
                 break
             # A reading that was late is not made up for.
-            due = max(due + self._interval, time.monotonic())
-            if stopping.wait(due - time.monotonic()):
+            due = max(due + self._interval, monotonic())
+            if stopping.wait(due - monotonic()):
                 continue
         for source in opened:
             self._close(source)

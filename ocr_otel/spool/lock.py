@@ -7,6 +7,7 @@ import os
 import time
 import weakref
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from ocr_otel.private import private_directory
@@ -35,9 +36,9 @@ class Lock:
     def __init__(self, directory: Path, seconds: float = _PATIENCE) -> None:
         self._path = directory / LOCK_FILE
         self._file = -1
-        ends = time.monotonic() + seconds
+        ends = monotonic() + seconds
         while not self._try(directory):
-            if time.monotonic() >= ends:
+            if monotonic() >= ends:
                 raise SpoolInUse(f"another process sends from {directory}")
             time.sleep(0.01)
         _held.add(self)

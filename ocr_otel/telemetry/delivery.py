@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from ocr_otel.errors import SettingsError
@@ -47,7 +47,7 @@ def deliver(directory: Path, seconds: float = _SECONDS) -> Status:
         directory: The rank's directory, in which the spools lie.
         seconds: How long to try.
     """
-    ends = time.monotonic() + seconds
+    ends = monotonic() + seconds
     try:
         target = destination()
         logs = log_exporters() if target.kind == "exporters" else ()
@@ -73,7 +73,7 @@ def deliver(directory: Path, seconds: float = _SECONDS) -> Status:
 
 def _deliver(place: Path, target: Destination, logs: Sequence[str], ends: float) -> Status:
     losses = Losses()
-    wait = min(_LOCK_SECONDS, max(0.0, ends - time.monotonic()))
+    wait = min(_LOCK_SECONDS, max(0.0, ends - monotonic()))
     spool = Spool(place, _NO_LIMIT, losses, lambda directory, limit: Store(directory, limit, wait))
     try:
         named: dict[Signal, Sequence[str]] = {"traces": target.traces, "metrics": target.metrics, "logs": logs}
@@ -81,7 +81,7 @@ def _deliver(place: Path, target: Destination, logs: Sequence[str], ends: float)
             signal for signal, names in named.items() if signal in spool.waiting() and _attach(spool, signal, names)
         }
         # Others may append meanwhile, such as who ends the spans that were open.
-        while sent & set(spool.waiting()) and (left := ends - time.monotonic()) > 0:
+        while sent & set(spool.waiting()) and (left := ends - monotonic()) > 0:
             spool.drain(left)
     finally:
         waiting = dict(spool.waiting())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 
 class Patience:
@@ -28,8 +28,8 @@ class Patience:
     @contextmanager
     def spending(self) -> Iterator[float]:
         """Give the seconds that are left, and take off them what is spent inside."""
-        began = time.monotonic()
+        began = monotonic()
         try:
             yield self.left
         finally:
-            self.left = max(0.0, self.left - (time.monotonic() - began))
+            self.left = max(0.0, self.left - (monotonic() - began))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
@@ -200,7 +201,7 @@ class Session:
         if os.getpid() != self.pid:
             return
         atexit.unregister(self.shutdown)
-        ends = time.monotonic() + max(_LAST_SECONDS, self.patience.left)
+        ends = monotonic() + max(_LAST_SECONDS, self.patience.left)
         if self.logs is not None:
             self.logs.remove()
 
@@ -211,9 +212,9 @@ class Session:
                 self._meter_provider.shutdown(timeout_millis=self._timeout * 1000)
             self.events.shutdown()
             if self._spool is not None:
-                self._spool.drain(max(0.0, ends - time.monotonic() - _LAST_SECONDS / 2))
+                self._spool.drain(max(0.0, ends - monotonic() - _LAST_SECONDS / 2))
 
-        self._bounded(stop, ends - time.monotonic())
+        self._bounded(stop, ends - monotonic())
         left = self._spool.close() if self._spool is not None else 0
         if left:
             logger.warning(

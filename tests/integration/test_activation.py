@@ -35,6 +35,29 @@ trainer.fit(BoringModel())
 print(sum(isinstance(callback, OTelCallback) for callback in trainer.callbacks))
 """
 
+FAKED_CLOCK = """
+import sys, threading, time
+import lightning.pytorch as pl
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+def fit():
+    trainer = pl.Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=8, limit_val_batches=2, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False)
+    trainer.fit(BoringModel())
+
+def faked():
+    asking.add(sys._getframe(1).f_globals["__name__"])
+    return real()
+
+fit()
+asking, real, before = set(), time.monotonic, set(threading.enumerate())
+time.monotonic = faked
+fit()
+ours = sorted(name for name in asking if name.startswith(("ocr_otel", "opentelemetry")))
+left = sorted(thread.name for thread in set(threading.enumerate()) - before)
+print(ours, left)
+"""
+
 
 def test_switched_off_nothing_of_ours_is_loaded_but_the_switch(tmp_path: Path) -> None:
     done = run_python(["-c", OFF], tmp_path)
@@ -57,6 +80,14 @@ def test_by_hand_works_alone_and_counts_once_with_the_variable(
     fit = Traces(tmp_path / "runs" / "run" / "traces.jsonl").root(semconv.FIT)
     assert fit.attributes[semconv.BATCHES] == batches
     assert fit.attributes[semconv.SAMPLES] == 77 * batches
+
+
+def test_a_clock_that_the_program_fakes_is_not_asked_by_us_and_no_thread_is_left(tmp_path: Path) -> None:
+    # As the tests of a program do: the fake counts who asks, or the test fails for a thread that is new.
+    done = run_python(["-c", FAKED_CLOCK], tmp_path, OCR_OTEL_ENABLED="true", OCR_OTEL_RUN_ID="run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[] []"
+    assert len(Traces(tmp_path / "runs" / "run" / "traces.jsonl").roots(semconv.FIT)) == 2
 
 
 def test_by_hand_is_silenced_by_the_variable(tmp_path: Path) -> None:

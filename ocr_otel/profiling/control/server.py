@@ -7,10 +7,10 @@ import errno
 import os
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from ocr_otel import __version__
@@ -104,7 +104,7 @@ class ControlServer:
 
     def _stop(self) -> None:
         self._stopping.set()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = monotonic() + STOP_SECONDS
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 # Closing it would not wake the thread that waits for a connection.
@@ -121,7 +121,7 @@ class ControlServer:
         if self._card is not None and self._directory is not None:
             cards.remove(self._card, self._directory)
         for each in conversations:
-            each.join(max(0.0, deadline - time.monotonic()))
+            each.join(max(0.0, deadline - monotonic()))
 
     def _serve(self, listener: socket.socket, stopping: threading.Event) -> None:
         while True:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from opentelemetry.trace import Span
@@ -91,9 +91,9 @@ class Results:
 
     def wait(self, seconds: float) -> None:
         """Wait until all are read, within a bound; the spans of those that are not end without it."""
-        deadline = time.monotonic() + seconds
+        deadline = monotonic() + seconds
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - monotonic()))
         for span in list(self._unended):
             span.set_attribute(semconv.PROFILE_FAILED, f"not read within {seconds:.0f} s of the training's end")
             self._end(span)

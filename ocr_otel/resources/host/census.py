@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Final
 
 from ocr_otel.resources.host import family
@@ -51,7 +51,7 @@ class Census:
         self._pid = os.getpid()
         self._takes = 0
         self.living, self.ended = {}, []
-        now = time.monotonic()
+        now = monotonic()
         for pid in (self._pid, *family.descendants_of(self._pid, frozenset(), self._proc)):
             self._track(pid, now, born=False)
         main = self.living.get(self._pid)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from time import monotonic
 from typing import Final
 
 from ocr_otel import semconv
@@ -96,7 +96,7 @@ class CgroupSource:
         if self.quota is None:
             return
         yield _CPU_LIMIT, self.quota.value
-        now, last = time.monotonic(), self._last_cpu
+        now, last = monotonic(), self._last_cpu
         if seconds is not None:
             if last is None or now - last[0] >= MIN_INTERVAL:
                 self._last_cpu = now, seconds

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final, NamedTuple
 
 from ocr_otel import semconv
@@ -141,13 +141,13 @@ class DiskSource:
         counted = self._counted()
         for name, counts in counted.items():
             list(self._counters(name, counts))
-        self._last, self._last_time = counted, time.monotonic()
+        self._last, self._last_time = counted, monotonic()
 
     def read(self) -> Iterator[Reading]:
         """Yield the file systems of the paths, then each disk."""
         self._look_up()
         yield from self._file_systems()
-        counted, now = self._counted(), time.monotonic()
+        counted, now = self._counted(), monotonic()
         elapsed = now - self._last_time
         for name, counts in counted.items():
             yield from self._counters(name, counts)

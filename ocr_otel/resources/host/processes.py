@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
 from typing import Final, NamedTuple
 
 from ocr_otel import semconv
@@ -103,11 +103,11 @@ class ProcessSource:
         if not self._census.begin():
             raise Unavailable(f"{self._proc} does not show this process")
         self._find_limits()
-        self._last = time.monotonic()
+        self._last = monotonic()
 
     def read(self) -> Iterator[Reading]:
         """Yield the counters of all roles and workers so far, and the gauges of those that run."""
-        now = time.monotonic()
+        now = monotonic()
         elapsed, self._last = now - self._last, now
         self._census.take(now)
         settle(self._census.living, self._census.ended, self._accounts)
@@ -173,9 +173,9 @@ class ProcessSource:
         if not due:
             return
         each = min(due, key=lambda each: each.unique_due)
-        began = time.monotonic()
+        began = monotonic()
         each.unique = unique_memory(each.pid, self._proc)
-        took = time.monotonic() - began
+        took = monotonic() - began
         each.unique_due = now + max(UNIQUE_SECONDS, took / UNIQUE_SHARE)
 
     def _names_of(self, key: Key) -> _Names:

@@ -7,10 +7,10 @@ import math
 import os
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
@@ -167,7 +167,7 @@ class Sender:
             Whether all is sent.
         """
         with self._changed:
-            idle = self._changed.wait_for(lambda: self._closed or self._is_idle(), max(0.0, ends - time.monotonic()))
+            idle = self._changed.wait_for(lambda: self._closed or self._is_idle(), max(0.0, ends - monotonic()))
             return bool(idle) and self._is_idle()
 
     def close(self) -> None:
@@ -185,7 +185,7 @@ class Sender:
 
     def join(self, ends: float) -> None:
         """Wait for the thread, at most until `ends`, in the time of `time.monotonic`."""
-        self._thread.join(max(0.0, ends - time.monotonic()))
+        self._thread.join(max(0.0, ends - monotonic()))
 
     def _is_idle(self) -> bool:
         return not self._queue and self._store.acknowledged(self._signal) == self._store.end(self._signal)
@@ -209,7 +209,7 @@ class Sender:
                 elif self._is_idle():
                     if not self._changed.wait(_LOOK_SECONDS):
                         self._store.discover()
-                elif (seconds := self._next_try - time.monotonic()) > 0:
+                elif (seconds := self._next_try - monotonic()) > 0:
                     self._changed.wait(seconds)
                 else:
                     return True
@@ -285,7 +285,7 @@ class Sender:
             if answer.wait is not None:
                 wait = min(answer.wait, _LONGEST_ASKED) if self._is_asked else _LONGEST_WAIT
             self._tries = min(self._tries + 1, 10)
-            self._next_try = time.monotonic() + wait
+            self._next_try = monotonic() + wait
             self._changed.notify_all()
         self._accounts.say_away(answer.reason, self._store.directory)
         logger.debug("ocr_otel: %s wait %.1f s: %s", self._signal, wait, answer.reason)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -102,7 +102,7 @@ class Spool:
         """
         if os.getpid() != self._pid:
             return True
-        ends = time.monotonic() + seconds
+        ends = monotonic() + seconds
         self._store.discover()
         for sender in self._senders.values():
             sender.hurry()
@@ -122,7 +122,7 @@ class Spool:
             return 0
         for sender in self._senders.values():
             sender.close()
-        ends = time.monotonic() + _LAST_MOMENT
+        ends = monotonic() + _LAST_MOMENT
         for sender in self._senders.values():
             sender.join(ends)
             sender.abort()
