@@ -17,6 +17,7 @@ from ocr_otel.semconv import Outcome, Stage
 from ocr_otel.settings import Settings, load
 from ocr_otel.telemetry import session_for_process
 from ocr_otel.telemetry.failures import MAX_FAILURES, attempt, report
+from ocr_otel.training import unended
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import (
     describe_loader,
@@ -134,6 +135,7 @@ class TrainingHooks:
         if session is None:
             return
         check_logs(self._settings)
+        attempt(unended.end_where_stopped, self.failed, "unended")
         recorder = recorder_for(session, self._settings)
         if recorder.busy:
             return
@@ -161,6 +163,7 @@ class TrainingHooks:
             monitor,
             parts.attempt("origin", lambda: origin_of(identity, entry, attempts)),
         )
+        parts.attempt("unended", lambda: unended.begins(trainer, lambda: self._end_untold(trainer)))
         if attempts is not None and entry == semconv.FIT:
             parts.attempt("attempts", lambda: attempts.begins(root))
         if listener is not None:
@@ -208,6 +211,10 @@ class TrainingHooks:
         interrupted = isinstance(exception, (KeyboardInterrupt, SystemExit))
         self._end(trainer, Outcome.INTERRUPTED if interrupted else Outcome.FAILED, exception)
 
+    @guarded
+    def _end_untold(self, trainer: Any) -> None:
+        self._end(trainer, Outcome.FAILED, None)
+
     def _end(self, trainer: Any, outcome: Outcome, error: BaseException | None) -> None:
         recorder = self._recorder
         if recorder is None or recorder.session.pid != os.getpid():
@@ -244,6 +251,7 @@ class TrainingHooks:
 
     def _leave(self, recorder: Recorder, failed: bool = False) -> None:
         """Leave an entry, whatever failed at its end: the next one is recorded."""
+        self._parts.attempt("unended", unended.ended)
         if recorder.busy:
             self._parts.attempt("abandon", lambda: recorder.abandon(failed))
         self._clear()

@@ -58,6 +58,30 @@ left = sorted(thread.name for thread in set(threading.enumerate()) - before)
 print(ours, left)
 """
 
+NO_HOOK_TELLS = """
+import contextlib
+import lightning.pytorch as pl
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.tuner import Tuner
+
+class Fails(BoringModel):
+    lr = 0.1
+
+    def training_step(self, batch, batch_idx):
+        if batch_idx == 3:
+            raise RuntimeError("planted")
+        return super().training_step(batch, batch_idx)
+
+def trainer():
+    return pl.Trainer(accelerator="cpu", max_epochs=1, limit_train_batches=8, limit_val_batches=0, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False)
+
+with contextlib.suppress(RuntimeError):
+    Tuner(trainer()).lr_find(Fails())
+trainer().fit(BoringModel())
+Tuner(trainer()).lr_find(Fails())
+"""
+
 
 def test_switched_off_nothing_of_ours_is_loaded_but_the_switch(tmp_path: Path) -> None:
     done = run_python(["-c", OFF], tmp_path)
@@ -88,6 +112,15 @@ def test_a_clock_that_the_program_fakes_is_not_asked_by_us_and_no_thread_is_left
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[] []"
     assert len(Traces(tmp_path / "runs" / "run" / "traces.jsonl").roots(semconv.FIT)) == 2
+
+
+def test_an_entry_of_which_no_hook_tells_that_it_failed_ends_with_the_next_one_or_the_process(tmp_path: Path) -> None:
+    done = run_python(["-c", NO_HOOK_TELLS], tmp_path, OCR_OTEL_ENABLED="true", OCR_OTEL_RUN_ID="run")
+    assert done.returncode == 1
+    assert "RuntimeError: planted" in done.stderr
+    fits = Traces(tmp_path / "runs" / "run" / "traces.jsonl").roots(semconv.FIT)
+    assert [fit.attributes[semconv.OUTCOME] for fit in fits] == ["failed", "completed", "failed"]
+    assert [fit.failed for fit in fits] == [True, False, True]
 
 
 def test_by_hand_is_silenced_by_the_variable(tmp_path: Path) -> None:
