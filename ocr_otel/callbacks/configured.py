@@ -69,7 +69,8 @@ class WholeRecording(Recording):
     on one Trainer counts once. An argument goes before the environment variable of its setting.
 
     Args:
-        batch_size: Returns the number of samples of a batch; by default the first tensor's first dimension.
+        batch_size: Returns the number of samples of a batch. By default its form tells them, as a rule by the first
+            tensor's first dimension, and where it has none what its dataloader was asked for.
         settings: All settings at once; by default those of the arguments below and of the `OCR_OTEL_*` variables.
         enabled: Whether anything is recorded. `OCR_OTEL_ENABLED=false` silences it too.
         options: The settings by name.

@@ -63,7 +63,7 @@ class BatchPath:
         journal: What contexts write.
         loop: The epoch or validation that runs; None between.
         first_batch_at: When the first training batch of the entry was in hand.
-        interrupted_at: When Lightning turned from training to validation; 0 while it trains.
+        interrupted_at: When Lightning turned from training to a validation that has not begun yet; 0 otherwise.
         notes: Batches that may become traces, in the order of their ends; taken by who drains.
         marks: Takes events in the device's stream; None without a device that has them.
         failed: Takes a failure of ours with its cause: what is called in the middle of a batch raises nothing.
@@ -182,6 +182,17 @@ class BatchPath:
         except Exception as failure:
             self.failed("interrupted", failure)
 
+    def goes_on(self) -> None:
+        """The training goes on, after a validation or without the one that was about to interrupt it."""
+        if not self.interrupted_at:
+            return
+        try:
+            self.interrupted_at = 0
+            self.journal.bring_back(self._ahead)
+            self._ahead = []
+        except Exception as failure:
+            self.failed("interrupted", failure)
+
     def renew_threshold(self) -> None:
         """Take the loop's new threshold of slowness over."""
         loop = self.loop
@@ -190,11 +201,11 @@ class BatchPath:
 
     # --- batches ------------------------------------------------------------------------------------------------------
 
-    def batch_begins(self, batch_idx: int, dataloader_idx: int | None, samples: int) -> None:
-        """A batch is on its device, of a loop whose batches are told one by one with their samples."""
+    def batch_begins(self, batch_idx: int, dataloader_idx: int | None, samples: int | None) -> None:
+        """A batch is on its device, of a loop whose batches are told one by one with their samples, where known."""
         self._dataloader_idx = dataloader_idx
         self.due(batch_idx)
-        self.journal.samples.append(samples)
+        self.journal.samples.append(journal.UNKNOWN_SAMPLES if samples is None else samples)
         self.journal.write(perf_counter_ns(), journal.COUNTED)
 
     def due(self, batch_idx: int) -> None:

@@ -66,7 +66,7 @@ class TrainBatchContext:
     Args:
         path: The batch path.
         index: Returns the batch's index.
-        samples: Returns how many samples the batch holds.
+        samples: Returns how many samples the batch holds; None where that is not known.
         hook: The context of the module's hook at this place.
         failed: Called with what fails on our side.
     """
@@ -77,7 +77,7 @@ class TrainBatchContext:
         self,
         path: BatchPath,
         index: Callable[[], int],
-        samples: Callable[[], int],
+        samples: Callable[[], int | None],
         hook: TimedContext | NullContext,
         failed: Callable[[str, Exception], None],
     ) -> None:
@@ -99,7 +99,8 @@ class TrainBatchContext:
                     path.due(self._index())
                     batch_idx = path.batch_idx
                 if path.counting:
-                    path.journal.samples.append(self._samples())
+                    samples = self._samples()
+                    path.journal.samples.append(journal.UNKNOWN_SAMPLES if samples is None else samples)
                     mark = journal.COUNTED
             except Exception as error:
                 self._failed("batch_start", error)

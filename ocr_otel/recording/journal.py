@@ -34,6 +34,8 @@ BATCH: Final = 2
 """The row is a batch: it is on its device. Its samples are those that its dataloader was asked for."""
 COUNTED: Final = 3
 """As `BATCH`, and its samples are the next in `Journal.samples`."""
+UNKNOWN_SAMPLES: Final = -1
+"""In `Journal.samples`, for a batch whose form does not tell them: they are those of its dataloader after all."""
 FIRST_CONTEXT: Final = 4
 EXIT: Final = 0x8000
 """Added to a context's code where it ends."""
@@ -44,7 +46,7 @@ _SAMPLES: Final = 5
 
 
 def samples_of(group: Sequence[Timing]) -> int:
-    """Return the samples that a batch's dataloader was asked for."""
+    """Return the samples that a batch's dataloader put into it."""
     samples = 0
     for timing in group:
         samples += timing[_SAMPLES]
@@ -57,7 +59,7 @@ class Journal:
     Attributes:
         times: Monotonic nanoseconds.
         codes: What happened then: one of the codes above, a context's code, or that with `EXIT` added.
-        samples: Samples of batches marked `COUNTED`.
+        samples: Samples of batches marked `COUNTED`, or `UNKNOWN_SAMPLES`.
         parts: Part by code.
         names: Name by code; empty for what becomes a span of its own.
         arrived: What dataloaders did, in the order of batches; None after what one fetch brought.

@@ -319,7 +319,7 @@ class Recorder:
         self.path.close_batch(now)
         if self.path.interrupted_at and stage is Stage.VALIDATE:
             # Lightning makes the loaders' iterators, and starts their workers, before it calls the first hook.
-            now = self.path.interrupted_at
+            now, self.path.interrupted_at = self.path.interrupted_at, 0
         self._loops += 1
         own_span = self.entry == semconv.FIT
         loop = Loop(

@@ -83,9 +83,16 @@ def take(source: Journal, ends: Sequence[int] = ()) -> Taken | None:
         times = np.frombuffer(source.times[: end + 1], dtype=np.int64)
         codes, begins = codes[:end], begins[:-1]
         marks = np.where((codes > ROW) & (codes < FIRST_CONTEXT), codes, 0)
-        workers = source.cut(end, int(np.count_nonzero(marks)))
+        row = np.cumsum(codes <= ROW) - 1
+        kind = np.zeros(len(begins), dtype=np.int64)
+        np.maximum.at(kind, row, marks)
+        is_batch = kind > 0
+        # What was fetched and is None is no batch to Lightning, but its dataloader made something.
+        fetched = is_batch | (codes[begins] == ROW_FETCH)
+        groups = source.cut(end, int(np.count_nonzero(fetched)))
 
-    row = np.cumsum(codes <= ROW) - 1
+    ordinals = (np.cumsum(fetched) - 1)[is_batch].tolist()
+    workers = [groups[ordinal] for ordinal in ordinals if ordinal < len(groups)]
     active = _active(codes, begins, row)
     spent = np.diff(times)
     parts = np.asarray(source.parts, dtype=np.int64)[active]
@@ -94,9 +101,6 @@ def take(source: Journal, ends: Sequence[int] = ()) -> Taken | None:
     by_part = by_part.reshape(number, NO_PART + 1)[:, :NO_PART].astype(np.int64)
     own = np.bincount(active, weights=spent, minlength=len(source.parts)).astype(np.int64)
 
-    kind = np.zeros(number, dtype=np.int64)
-    np.maximum.at(kind, row, marks)
-    is_batch = kind > 0
     starts = times[begins]
     batches = np.zeros((int(is_batch.sum()), WIDTH), dtype=np.int64)
     batches[:, START] = starts[is_batch]
@@ -163,6 +167,7 @@ def _count(
     number = int(counted.sum())
     found = np.array(source.samples[:number], dtype=np.int64)
     del source.samples[:number]
+    found = np.where(found == journal.UNKNOWN_SAMPLES, np.maximum(asked[counted], 1), found)
     batches[:, SAMPLES] = asked
     batches[counted, SAMPLES] = found
     if not number:

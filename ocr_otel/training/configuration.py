@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import torch
+from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_leaves
 
 from ocr_otel import semconv
 from ocr_otel.redaction import redact
@@ -52,13 +54,42 @@ def describe_trainer(trainer: Any, module: Any) -> dict[str, Any]:
         "callbacks": sorted(type(callback).__name__ for callback in trainer.callbacks),
         "loggers": sorted(type(logger).__name__ for logger in trainer.loggers),
         "automatic_optimization": getattr(module, "automatic_optimization", None),
-        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "parameters": _parameters(module) or None,
     }
     attributes = {
         semconv.CONFIG_PREFIX + name: _plain(value) for name, value in found.items() if value not in (None, [])
     }
     attributes[semconv.LIGHTNING_PACKAGE] = type(trainer).__module__.partition(".")[0]
     return attributes
+
+
+def describe_model(module: Any) -> dict[str, Any]:
+    """Return the attribute of the model's size, which may be known only when the training begins.
+
+    A module that makes its layers in its own `setup` or `configure_model` has none before.
+    """
+    return {semconv.CONFIG_PREFIX + "parameters": _parameters(module)}
+
+
+def _parameters(module: Any) -> int:
+    """Return the number of a module's parameters, those left out that get a shape only with the first batch."""
+    return sum(each.numel() for each in module.parameters() if not is_lazy(each))
+
+
+def describe_loaders(loaders: Any) -> dict[str, Any]:
+    """Return the attributes of a training's dataloaders, of which there may be several in a list or a dictionary.
+
+    Of several there is what they have in common, and the classes of all their datasets.
+    """
+    leaves = tree_leaves(loaders)
+    described = [describe_loader(each) for each in leaves]
+    if len(described) < 2:
+        return described[0] if described else {}
+    first, *others = described
+    common = {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
+    dataset = f"{semconv.CONFIG_PREFIX}dataloader.dataset"
+    names = dict.fromkeys(str(each[dataset]) for each in described if dataset in each)
+    return common | ({dataset: ", ".join(names)[:MAX_TEXT]} if names else {})
 
 
 def describe_loader(loader: Any) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class DataLoaderSeam:
         self._worker_ids = worker_ids
         self._failed = failed
         self._started = started
-        self._loaders: list[DataLoader[Any]] = []
+        # Weakly: a Trainer that loads anew for each epoch drops the old loaders, with their datasets and workers.
+        self._loaders: list[weakref.ref[DataLoader[Any]]] = []
 
     def install(self, loader: object) -> None:
         """Let the iterators that a loader makes from now on be timed."""
@@ -48,13 +49,16 @@ class DataLoaderSeam:
         if "_get_iterator" in vars(loader):
             return
         loader._get_iterator = _TimedIterators(self, loader)  # type: ignore[method-assign]
-        self._loaders.append(loader)
+        self._loaders = [each for each in self._loaders if each() is not None]
+        self._loaders.append(weakref.ref(loader))
 
     def remove(self) -> None:
         """Leave all loaders as they were; iterators that live on go on unwrapping, into nothing."""
         self.sink = _nowhere
-        for loader in self._loaders:
-            vars(loader).pop("_get_iterator", None)
+        for each in self._loaders:
+            loader = each()
+            if loader is not None:
+                vars(loader).pop("_get_iterator", None)
         self._loaders.clear()
 
     def iterator(self, loader: DataLoader[Any]) -> Any:
@@ -117,13 +121,22 @@ class _TimedIterators:
 
     def __init__(self, seam: DataLoaderSeam | None, loader: DataLoader[Any]) -> None:
         self._seam = seam
-        self._loader = loader
+        # It hangs on the loader: a strong reference were a cycle, and would leave the workers of a persistent one that
+        # nobody needs any more to the garbage collector.
+        self._loader = weakref.ref(loader)
 
     def __call__(self) -> Any:
-        return DataLoader._get_iterator(self._loader) if self._seam is None else self._seam.iterator(self._loader)
+        loader = self._of()
+        return DataLoader._get_iterator(loader) if self._seam is None else self._seam.iterator(loader)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _TimedIterators:
-        return _TimedIterators(None, memo.get(id(self._loader), self._loader))
+        loader = self._of()
+        return _TimedIterators(None, memo.get(id(loader), loader))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _TimedIterators, (None, self._loader)
+        return _TimedIterators, (None, self._of())
+
+    def _of(self) -> DataLoader[Any]:
+        loader = self._loader()
+        assert loader is not None
+        return loader

@@ -20,8 +20,9 @@ from ocr_otel.telemetry.failures import MAX_FAILURES, attempt, report
 from ocr_otel.training import unended
 from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.configuration import (
-    describe_loader,
+    describe_loaders,
     describe_machine,
+    describe_model,
     describe_optimizers,
     describe_progress_bar,
     describe_trainer,
@@ -41,8 +42,10 @@ from ocr_otel.training.out_of_memory import MemoryWatch
 from ocr_otel.training.profiler_seam import Contexts, ProfilerSeam
 from ocr_otel.training.ranks import TrainingRanks, ranks_of
 from ocr_otel.training.resources import monitor_for, places
+from ocr_otel.training.resuming import resumes_inside_epoch
 from ocr_otel.training.strategy_seam import StrategySeam
 from ocr_otel.training.train_batch import TrainBatch
+from ocr_otel.training.validation_seam import ValidationSeam
 from ocr_otel.training.windows import TrainingWindows, windows_of
 
 Present = Callable[[EntrySummary], None]
@@ -75,7 +78,7 @@ class TrainingHooks:
     Args:
         verdicts: Judge epochs and windows of the profiler.
         present: Shows the summary of a finished entry.
-        batch_size: Returns the number of samples of a batch, for batches in which Lightning's rule finds none.
+        batch_size: Returns the number of samples of a batch; by default its form tells them.
         settings: The settings; read from the environment by default.
         listen: Makes who is told of each entry beside the recorder.
 
@@ -104,6 +107,7 @@ class TrainingHooks:
         self._recorder: Recorder | None = None
         self._profiler: ProfilerSeam | None = None
         self._strategy: StrategySeam | None = None
+        self._validation: ValidationSeam | None = None
         self._logging: LoggingSeam | None = None
         self._interruptions: InterruptionWatch | None = None
         self._failures = 0
@@ -122,7 +126,7 @@ class TrainingHooks:
     def __getstate__(self) -> dict[str, Any]:
         # Lightning pickles the Trainer to spawn ranks; what is open in this process stays here.
         held = ("_recorder", "_profiler", "_strategy", "_monitor", "_memory", "_windows", "_logging", "_interruptions")
-        return self.__dict__ | dict.fromkeys((*held, "_parts", "_ranks", "_attempts", "_listener"))
+        return self.__dict__ | dict.fromkeys((*held, "_parts", "_ranks", "_attempts", "_listener", "_validation"))
 
     # --- the entry ----------------------------------------------------------------------------------------------------
 
@@ -182,6 +186,7 @@ class TrainingHooks:
         self._ranks = parts.attempt("ranks", lambda: ranks_of(trainer, recorder, contexts, parts))
         recorder.ranks = self._ranks
         self._strategy = parts.attempt("strategy", lambda: StrategySeam(trainer, recorder, contexts, parts.failed))
+        self._validation = parts.attempt("validation", lambda: ValidationSeam(trainer, recorder.path))
         self._logging = parts.attempt("logging", lambda: LoggingSeam(module, trainer.loggers, contexts))
         starting = self._strategy.take_starting if self._strategy is not None else float
         self._interruptions = parts.attempt(
@@ -242,7 +247,8 @@ class TrainingHooks:
         self._recorder = None
         recorder.path.watcher = None
         for seam in (
-            self._windows, self._profiler, self._strategy, self._logging, self._interruptions, self._ranks
+            self._windows, self._profiler, self._strategy, self._validation, self._logging, self._interruptions,
+            self._ranks,
         ):  # fmt: skip
             if seam is not None:
                 attempt(seam.remove, self._parts.failed, "teardown")
@@ -282,29 +288,36 @@ class TrainingHooks:
         if ranks is not None:
             parts.attempt("ranks", ranks.training_begins)
         for described in (
-            lambda: describe_loader(trainer.train_dataloader),
+            lambda: describe_loaders(trainer.train_dataloader),
+            lambda: describe_model(pl_module),
             lambda: describe_optimizers(trainer.optimizers) | describe_machine(),
             lambda: describe_progress_bar(trainer),
         ):
             recorder.describe(parts.attempt("configuration", described) or {})
         if self._monitor is not None:
             self._monitor.reads_and_writes_at(parts.attempt("resources", lambda: places(trainer)) or [])
+        if resumes_inside_epoch(trainer):
+            self._begin_epoch(trainer)
 
     @guarded
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """An epoch begins, and so the one before is over."""
         if self._recorder is not None:
             self._end_epoch(trainer, pl_module)
-            self._take_interruptions()
-            self._recorder.begin_loop(
-                Stage.TRAIN,
-                trainer.current_epoch,
-                trainer.num_training_batches,
-                fetched_in_step=fetched_in_step(trainer),
-                count_always=self._batch_size is not find_batch_size,
-            )
-            self._in_epoch = True
-            self._epoch = int(trainer.current_epoch)
+            self._begin_epoch(trainer)
+
+    def _begin_epoch(self, trainer: Any) -> None:
+        assert self._recorder is not None
+        self._take_interruptions()
+        self._recorder.begin_loop(
+            Stage.TRAIN,
+            trainer.current_epoch,
+            trainer.num_training_batches,
+            fetched_in_step=fetched_in_step(trainer),
+            count_always=self._batch_size is not find_batch_size,
+        )
+        self._in_epoch = True
+        self._epoch = int(trainer.current_epoch)
 
     @guarded
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:

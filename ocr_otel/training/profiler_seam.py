@@ -27,12 +27,12 @@ _NULL: Final = NullContext()
 _STEPS: Final = frozenset({"training_step", "validation_step", "test_step", "predict_step"})
 _NESTED: Final = frozenset({"on_after_batch_transfer", "on_before_zero_grad", "on_before_optimizer_step"})
 """Hooks that Lightning calls inside the transfer or the optimiser's step, and that belong to it."""
-_BOUNDARY: Final = "on_validation_model_zero_grad"
-"""The first thing Lightning calls when a validation interrupts the training."""
 _METHODS: Final = ("profile", "start", "stop")
 OWN_CALLBACK: Final = "OTelCallback"
 """Begins the state key of our own callback."""
 _ACTION: Final = re.compile(r"^\[(?P<kind>\w+)\](?P<owner>.*)\.(?P<hook>\w+)$")
+_FETCH: Final = re.compile(r"^\[\w+Loop\]\.\w+_next$")
+"""What a loop calls its wait for data; an action of the application may end alike."""
 
 
 class SaveContext(TimedContext):
@@ -60,23 +60,18 @@ class SaveContext(TimedContext):
 
 
 class _EndContext(NullContext):
-    """An action whose beginning (or end) closes the batch that runs."""
+    """An action whose end closes the batch that runs."""
 
-    __slots__ = ("_at_enter", "_path")
+    __slots__ = ("_path",)
 
-    def __init__(self, path: BatchPath, at_enter: bool) -> None:
+    def __init__(self, path: BatchPath) -> None:
         self._path = path
-        self._at_enter = at_enter
-
-    def __enter__(self) -> None:
-        if self._at_enter:
-            self._path.interrupted(perf_counter_ns())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # With an exception the batch stays open, for `on_exception` to close it as failed.
-        if not self._at_enter and (kind is None or kind is StopIteration):
+        if kind is None or kind is StopIteration:
             self._path.close_batch(perf_counter_ns())
 
 
@@ -150,10 +145,10 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         return TimedContext(self._path.journal, part, name)
 
     def _make(self, action: str) -> AbstractContextManager[None]:
-        if action.endswith("_next"):
+        if _FETCH.match(action):
             return FetchContext(self._path)
         if action == "run_training_epoch":
-            return _EndContext(self._path, at_enter=False)
+            return _EndContext(self._path)
         if action == "optimizer_step":
             return self.optimizer
         if action == "save_checkpoint":
@@ -191,8 +186,6 @@ class Contexts(dict[str, AbstractContextManager[None]]):
     def _module(self, hook: str, owner: str) -> AbstractContextManager[None]:
         if hook == "optimizer_step":
             return self._timed(journal.OPTIMIZER)
-        if hook == _BOUNDARY:
-            return _EndContext(self._path, at_enter=True)
         if hook in _NESTED:
             return _NULL
         if hook == "on_train_batch_start":

@@ -50,6 +50,8 @@ class TimedFetcher:
         self._fetcher = fetcher
         self._worker_id = worker_id
         self._collate = fetcher.collate_fn
+        self._batched = bool(getattr(fetcher, "auto_collation", False))
+        self._samples = 0
         self._collate_began = 0
         self._collate_began_cpu = -1
         self._cpu_asked = 0
@@ -67,6 +69,7 @@ class TimedFetcher:
         if start - self._cpu_asked >= CPU_TIME_EVERY_NS:
             self._cpu_asked = start
             start_cpu = self._collate_began_cpu = thread_time_ns()
+        self._samples = len(possibly_batched_index) if isinstance(possibly_batched_index, (list, tuple)) else 1
         batch = self._fetcher.fetch(possibly_batched_index)
         end = perf_counter_ns()
         hits = misses = None
@@ -76,15 +79,17 @@ class TimedFetcher:
             except Exception:
                 # Attributes of the user's, which may do anything when they are asked for.
                 self._counters = None
-        samples = len(possibly_batched_index) if isinstance(possibly_batched_index, (list, tuple)) else 1
         cpu = self._collate_began_cpu - start_cpu if start_cpu >= 0 else -1
-        self.timing = (self._worker_id, self._pid, start, self._collate_began, end, samples, hits, misses, cpu)
+        self.timing = (self._worker_id, self._pid, start, self._collate_began, end, self._samples, hits, misses, cpu)
         return batch
 
     def _timed_collate(self, samples: Any) -> Any:
         self._collate_began = perf_counter_ns()
         if self._collate_began_cpu >= 0:
             self._collate_began_cpu = thread_time_ns()
+        if self._batched and isinstance(samples, list):
+            # The last batch of a stream holds fewer than were asked for.
+            self._samples = len(samples)
         return self._collate(samples)
 
     def _new_counts(self) -> tuple[int | None, int | None]:

@@ -1,8 +1,10 @@
 """Small trainings as a user would write them: they know nothing of ocr_otel and print their losses bit by bit."""
 
 import argparse
+import gc
 import importlib
 import json
+import multiprocessing
 from pathlib import Path
 
 import torch
@@ -39,7 +41,8 @@ class Images(Dataset):
             self.cache_hits += 1
         else:
             self.cache_misses += 1
-        return {"image": self.images[index] + torch.rand(8), "label": torch.tensor(float(index % 2))}
+        sample = {"image": self.images[index] + torch.rand(8), "label": torch.tensor(float(index % 2))}
+        return sample | {"number": torch.tensor(index)} if VARIANT == "none-batches" else sample
 
 
 class Stream(IterableDataset):
@@ -81,6 +84,11 @@ def collate(samples):
     return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
 
 
+def collate_or_none(samples):
+    """A user's own collate function, which gives nothing where a sample cannot be used."""
+    return None if any(sample["number"] == 30 for sample in samples) else collate(samples)
+
+
 def init_worker(worker_id: int) -> None:
     """A user's own worker_init_fn."""
     torch.manual_seed(100 + worker_id)
@@ -91,7 +99,8 @@ class Module(pl.LightningModule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = torch.nn.Linear(8, 1)
+        if VARIANT != "late-model":
+            self.layer = torch.nn.Linear(8, 1)
         self.other = torch.nn.Linear(8, 1)
         self.automatic_optimization = VARIANT not in ("manual", "two-optimizers")
 
@@ -116,6 +125,27 @@ class Module(pl.LightningModule):
             self.manual_backward(self.loss(batch) + self.other(batch["image"]).mean())
             optimizer.step()
         return None
+
+    if VARIANT == "late-model":
+
+        def setup(self, stage):
+            self.layer = torch.nn.Linear(8, 1)
+
+    if VARIANT == "several-loaders":
+
+        def loss(self, batch):
+            first, second = batch.get("first", batch), batch.get("second", batch)
+            return (self.layer(first["image"]).squeeze(-1) - second["label"]).pow(2).mean()
+
+    if VARIANT == "reload":
+
+        def train_dataloader(self):
+            return loader()
+
+        def on_train_epoch_start(self):
+            # Workers of the epochs before, which nobody needs any more.
+            gc.collect()
+            losses.append(f"{len(multiprocessing.active_children())} workers")
 
     if VARIANT == "dataloader-iter":
 
@@ -159,7 +189,9 @@ def loader(size: int = 80, shuffle: bool = False) -> DataLoader:
             return DataLoader(
                 Images(size), batch_sampler=Backwards(size), collate_fn=collate, worker_init_fn=init_worker, **common
             )
-        case "persistent":
+        case "none-batches":
+            return DataLoader(Images(size), batch_size=8, collate_fn=collate_or_none, **common)
+        case "persistent" | "reload":
             common |= {"persistent_workers": True, "pin_memory": True}
     return DataLoader(Images(size), batch_size=8, shuffle=shuffle, **common)
 
@@ -200,6 +232,21 @@ def main() -> None:
             trainer(limit_train_batches=4, limit_val_batches=1, max_steps=7, max_epochs=-1).fit(
                 module, loader(), loader(16)
             )
+        case "accumulate-validate":
+            # Validations between batches whose gradients are accumulated.
+            trainer(accumulate_grad_batches=4, val_check_interval=5, num_sanity_val_steps=0).fit(
+                module, loader(), loader(16)
+            )
+        case "several-loaders":
+            trainer().fit(module, {"first": loader(), "second": loader(48)}, loader(16))
+        case "reload":
+            trainer(max_epochs=3, reload_dataloaders_every_n_epochs=1).fit(module)
+        case "resume-inside":
+            save = callbacks_module.ModelCheckpoint(every_n_train_steps=4, save_top_k=-1, filename="{step}")
+            trainer(max_epochs=1, callbacks=[save]).fit(module, loader(), loader(16))
+            checkpoint = next(options.root.rglob("step=4.ckpt"))
+            pl.seed_everything(8)
+            trainer().fit(Module(), loader(), loader(16), ckpt_path=checkpoint)
         case "resume":
             first = trainer(max_epochs=1)
             first.fit(module, loader(), loader(16))

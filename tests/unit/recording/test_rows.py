@@ -97,6 +97,53 @@ def test_without_knowledge_of_the_dataloader_counts_agree_with_nothing() -> None
     assert taken.batches[:, rows.SAMPLES].tolist() == [4]
 
 
+def test_samples_that_a_batch_does_not_tell_are_those_of_its_dataloader() -> None:
+    script = Script()
+    for _ in range(2):
+        script.batch(journal.UNKNOWN_SAMPLES)
+    script.write(journal.ROW)
+    taken = rows.take(script.journal)
+    assert taken is not None
+    assert taken.agree is True
+    assert taken.batches[:, rows.SAMPLES].tolist() == [4, 4]
+    script.batch(journal.UNKNOWN_SAMPLES)
+    script.journal.arrived.clear()
+    script.write(journal.ROW)
+    taken = rows.take(script.journal)
+    assert taken is not None
+    assert taken.batches[:, rows.SAMPLES].tolist() == [1]
+
+
+def test_what_was_fetched_and_became_no_batch_takes_its_own_workers_along() -> None:
+    script = Script()
+    for worker in range(4):
+        if worker == 1:
+            # Lightning passes over a batch that is None.
+            script.write(journal.ROW_FETCH)
+            script.write(script.codes[journal.FETCH] | EXIT, 10)
+            script.journal.arrived += [timing(), None]
+        else:
+            script.batch()
+        script.journal.arrived[-2] = (worker, *timing()[1:])
+    script.write(journal.ROW)
+    taken = rows.take(script.journal)
+    assert taken is not None
+    assert [group[0][0] for group in taken.workers] == [0, 2, 3]
+    assert script.journal.arrived == []
+
+
+def test_an_end_of_data_takes_nothing_of_what_comes_then() -> None:
+    script = Script()
+    script.batch()
+    script.write(journal.ROW_FETCH)
+    script.write(script.codes[journal.FETCH] | EXIT, 10)
+    script.journal.arrived.append(None)
+    script.write(journal.ROW)
+    taken = rows.take(script.journal)
+    assert taken is not None
+    assert len(taken.workers) == len(taken.batches) == 1
+
+
 def test_callbacks_between_batches_are_told_apart() -> None:
     script = Script()
     script.batch()

@@ -9,7 +9,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from ocr_otel import semconv
-from ocr_otel.training.configuration import describe_loader, describe_optimizers, describe_trainer
+from ocr_otel.training.configuration import (
+    describe_loader,
+    describe_loaders,
+    describe_model,
+    describe_optimizers,
+    describe_trainer,
+)
 
 
 class Module(pl.LightningModule):
@@ -67,3 +73,21 @@ def test_groups_of_optimizers_are_not_told() -> None:
     found = describe_optimizers([torch.optim.SGD([{"params": parameters, "owner": "hidden"}], lr=0.1)])
     assert found[semconv.CONFIG_OPTIMIZER] == "SGD"
     assert "hidden" not in str(found)
+
+
+def test_several_loaders_are_told_by_what_they_have_in_common() -> None:
+    first = DataLoader(torch.utils.data.TensorDataset(torch.ones(4)), batch_size=2)
+    second = DataLoader([1, 2, 3], batch_size=3)
+    prefix = semconv.CONFIG_PREFIX + "dataloader."
+    told = describe_loaders({"first": first, "others": [second]})
+    assert told[prefix + "num_workers"] == 0
+    assert prefix + "batch_size" not in told
+    assert told[prefix + "dataset"] == "TensorDataset, list"
+    assert describe_loaders(first) == describe_loader(first)
+    assert describe_loaders([first]) == describe_loader(first)
+    assert describe_loaders(None) == {}
+
+
+def test_parameters_without_a_shape_yet_are_left_out() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LazyLinear(5))
+    assert describe_model(module) == {semconv.CONFIG_PREFIX + "parameters": 8}

@@ -81,6 +81,8 @@ def recorder(memory) -> Iterator[Recorder]:
         ("run_training_batch", None),
         ("[LightningDataModule]Data.setup", None),
         ("a user's own action", None),
+        ("what_comes_next", None),
+        ("[Sampler].choose_next", None),
     ],
 )
 def test_each_action_is_the_part_that_it_is(recorder: Recorder, action: str, part: int | None) -> None:
@@ -90,13 +92,6 @@ def test_each_action_is_the_part_that_it_is(recorder: Recorder, action: str, par
     row = current(recorder.path.journal, perf_counter_ns())
     assert [index for index, took in enumerate(row.parts) if took > 0] == ([] if part is None else [part])
     assert contexts[action] is contexts[action]
-
-
-def test_a_validation_closes_the_batch_that_runs(recorder: Recorder) -> None:
-    before = perf_counter_ns()
-    with contexts_of(recorder)["[LightningModule]Model.on_validation_model_zero_grad"]:
-        pass
-    assert recorder.path.interrupted_at > before
 
 
 def test_a_training_batch_begins_where_the_module_is_told_of_it(recorder: Recorder) -> None:

@@ -1,14 +1,15 @@
 """Batches travel in envelopes that nobody sees."""
 
 import copy
+import gc
 import pickle
+import weakref
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from ocr_otel.recording.batch_trace import WorkerTiming
-from ocr_otel.training.batch_size import find_batch_size
 from ocr_otel.training.dataloaders import DataLoaderSeam
 from ocr_otel.training.worker import Envelope, WorkerInit
 
@@ -25,6 +26,13 @@ class Counting(Dataset):
     def __getitem__(self, index: int) -> int:
         self.cache_hits += 1
         return index
+
+
+class Stream(IterableDataset):
+    """Ten samples, whose number nobody knows before."""
+
+    def __iter__(self):
+        return iter(range(10))
 
 
 class Broken(Dataset):
@@ -62,6 +70,19 @@ def test_the_batches_are_those_of_an_untouched_loader(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+def test_the_last_batch_of_a_stream_holds_what_was_left(workers: int) -> None:
+    batches, timings = timed(DataLoader(Stream(), batch_size=4, num_workers=workers))
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert [timing.samples for timing in timings] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_that_a_dataset_makes_itself_are_one_item_each(workers: int) -> None:
+    _, timings = timed(DataLoader([[1, 2, 3], [4, 5, 6]], batch_size=None, num_workers=workers))
+    assert [timing.samples for timing in timings] == [1, 1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
 def test_cache_counters_are_found_behind_a_subset(workers: int) -> None:
     _, timings = timed(DataLoader(Subset(Counting(), range(8)), batch_size=4, num_workers=workers))
     assert [timing.cache_hits for timing in timings] == [4, 4]
@@ -92,6 +113,30 @@ def test_an_iterator_that_outlives_the_seam_still_gives_plain_batches() -> None:
     assert all(type(batch) is list for batch in iterator)
     assert all(type(batch) is list for batch in loader)
     assert len(timings) == 1
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_a_loader_that_nobody_needs_any_more_is_gone_with_its_workers_at_once(persistent: bool) -> None:
+    # A Trainer with `reload_dataloaders_every_n_epochs` makes new ones for each epoch.
+    seam = DataLoaderSeam(lambda timing: None, {})
+    loader = DataLoader(TensorDataset(torch.arange(8)), num_workers=1, persistent_workers=persistent)
+    seam.install(loader)
+    iterator = iter(loader)
+    next(iterator)
+    (worker,) = iterator._workers
+    gone = weakref.ref(loader)
+    gc.disable()
+    try:
+        del loader, iterator
+        assert gone() is None
+        assert not worker.is_alive()
+    finally:
+        gc.enable()
+    other = DataLoader(TensorDataset(torch.arange(8)))
+    seam.install(other)
+    assert len(seam._loaders) == 1
+    seam.remove()
+    assert "_get_iterator" not in vars(other)
 
 
 def test_a_copied_and_a_pickled_loader_are_plain_loaders_of_their_own() -> None:
@@ -134,22 +179,3 @@ def test_the_worker_side_needs_no_opentelemetry() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
     assert pickle.loads(pickle.dumps(WorkerInit(print)))
-
-
-@pytest.mark.parametrize(
-    ("batch", "samples"),
-    [
-        (torch.zeros(5, 2), 5),
-        (torch.tensor(1.0), 1),
-        ([torch.zeros(4), torch.zeros(4)], 4),
-        ({"image": torch.zeros(6, 3), "text": ["a"]}, 6),
-        ({"nested": ({"x": torch.zeros(7)},)}, 7),
-        ("text", 1),
-        (None, 1),
-        ([], 1),
-        (object(), 1),
-        (3, 1),
-    ],
-)
-def test_the_size_of_a_batch(batch: object, samples: int) -> None:
-    assert find_batch_size(batch) == samples
