@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from time import monotonic, perf_counter_ns
+from time import monotonic, perf_counter_ns, sleep
 from typing import Final
 
 from ocr_otel.resources.readings import Source, Unavailable
@@ -17,6 +17,8 @@ logger = logging.getLogger("ocr_otel")
 
 HANGS_AFTER_NS: Final = 5_000_000_000
 """A reading that takes longer is said to hang; its series end until it comes back."""
+GRACE_SECONDS: Final = 0.25
+"""What a reading that seems to hang is given to come back: after a machine that stood still all threads wake at once."""
 STOP_SECONDS: Final = 1.0
 """How long the end of a run waits for the last reading."""
 
@@ -79,7 +81,10 @@ class Sampler:
             return
         name, since = reading
         seconds = (perf_counter_ns() - since) / 1e9
-        if seconds * 1e9 > HANGS_AFTER_NS:
+        if seconds * 1e9 <= HANGS_AFTER_NS:
+            return
+        sleep(GRACE_SECONDS)
+        if self._reading is reading:
             self._said_hanging = True
             self._failed(name, Hangs(f"a reading has not come back for {seconds:.0f} s"))
 

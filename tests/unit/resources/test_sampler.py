@@ -148,3 +148,17 @@ def test_a_reading_that_hangs_holds_nobody_up_and_is_told_once(monkeypatch) -> N
     sampler.start()
     assert source.opened == 1
     released.set()
+
+
+@pytest.mark.timeout(30)
+def test_a_reading_that_comes_back_when_it_is_looked_at_did_not_hang(monkeypatch) -> None:
+    monkeypatch.setattr(samplers, "HANGS_AFTER_NS", 100_000_000)
+    released = threading.Event()
+    sampler, _, failures = sampler_of(Counting("driver", lambda number: released.wait(20) and None))
+    # As after a machine that stood still: who looks is awake first.
+    monkeypatch.setattr(samplers, "sleep", lambda seconds: (released.set(), time.sleep(seconds)))
+    sampler.start()
+    time.sleep(0.2)
+    sampler.watch()
+    sampler.stop()
+    assert failures == []
