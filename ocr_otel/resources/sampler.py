@@ -18,7 +18,7 @@ logger = logging.getLogger("ocr_otel")
 HANGS_AFTER_NS: Final = 5_000_000_000
 """A reading that takes longer is said to hang; its series end until it comes back."""
 GRACE_SECONDS: Final = 0.25
-"""What a reading that seems to hang is given to come back: after a machine that stood still all threads wake at once."""
+"""What a reading that seems to hang has to come back: after a machine that stood still all threads wake at once."""
 STOP_SECONDS: Final = 1.0
 """How long the end of a run waits for the last reading."""
 
