@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards docs docs-screenshots constraints audit clean
+.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all test-lightning soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards docs docs-screenshots constraints audit clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ test-reliability: $(READY) ## Kill it, cut it off, fill its disk, plant secrets:
 
 test-reliability-all: $(READY) ## The same with plants in every function and 100 kills; takes an hour.
 	RELIABILITY_KILLS=$${RELIABILITY_KILLS:-50} $(BIN)/python -m pytest tests/reliability $(ARGS)
+
+test-lightning: $(READY) ## Run Lightning's own tests without and with ocr_otel, and compare; fetches them, takes most of an hour.
+	$(BIN)/python -m tests.lightning_suite $(ARGS)
 
 soak: $(READY) ## Train for 10 minutes with everything on, and measure whether the process grows; wants a quiet machine.
 	$(BIN)/python -m tests.reliability.soak $(ARGS)
