@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
-
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError
 
 from ocr_otel.otlp import protobuf
 from ocr_otel.otlp.retry_after import seconds_to_wait
@@ -20,6 +19,22 @@ _CREDENTIALS: Final = frozenset({401, 403, 407})
 _BOTTOM: Final = re.compile(r"\[Errno -?\d+\] [\w ]+|certificate verify failed: [^\"()]+|timed out")
 _SHOWN: Final = 200
 """Characters of a receiver's words that are shown."""
+
+
+def _errors(module: str, *names: str) -> tuple[type[Exception], ...]:
+    """Return errors of a library; none where it is not installed, for which one the exporter sends with varies."""
+    try:
+        found = import_module(module)
+    except ImportError:
+        return ()
+    return tuple(getattr(found, name) for name in names)
+
+
+_UNFINISHED: Final = (
+    *_errors("requests.exceptions", "ChunkedEncodingError", "ContentDecodingError"),
+    *_errors("urllib3.exceptions", "DecodeError", "ReadTimeoutError"),
+)
+"""An answer that does not come, or breaks off: no connection error to the SDK, and no refusal either."""
 
 
 def courier(exporter: Any, signal: Signal) -> Courier | None:
@@ -47,10 +62,7 @@ class _HttpCourier:
             return Refused(f"{type(error).__name__}: {error}"[:_SHOWN])
         if result.status_code is None:
             reason = _words(result.error)
-            # A connection that breaks inside an answer is no connection error to the SDK, and no refusal either.
-            broken = self._client._transport.is_connection_error(result.error) or isinstance(
-                result.error, ChunkedEncodingError | ContentDecodingError
-            )
+            broken = self._client._transport.is_connection_error(result.error) or isinstance(result.error, _UNFINISHED)
             return Later(reason) if broken else Refused(reason)
         return self._judge(result)
 
@@ -76,7 +88,7 @@ def _taken(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Taken:
 
 
 def _words(error: Exception | None) -> str:
-    """Say what is at the bottom of an error of `requests`, which wraps it in those of two other libraries."""
+    """Say what is at the bottom of an error, which `requests` and `urllib3` wrap in their own."""
     text = str(error)
     found = _BOTTOM.search(text)
     return f"{type(error).__name__}: {found[0] if found else text}"[:_SHOWN]

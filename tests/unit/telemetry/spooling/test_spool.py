@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -216,6 +219,52 @@ def test_what_answers_over_http_mean(status: int, expected: type[Answer]) -> Non
     assert isinstance(answer, expected)
     if isinstance(answer, Later):
         assert answer.wait == {401: math.inf, 403: math.inf, 429: 7.0}.get(status)
+
+
+def answering(listener: socket.socket, answer: bytes | None) -> None:
+    """Answer the same to whoever asks, and hang up; say nothing at all where it is None."""
+    silent = []
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        if answer is None:
+            silent.append(connection)
+            continue
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+
+
+@pytest.mark.parametrize("library", ["requests", "urllib3"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nno",
+    ],
+    ids=["silence", "nothing", "cut", "damaged"],
+)
+def test_an_answer_that_does_not_come_whole_is_no_refusal(library: str, answer: bytes | None) -> None:
+    pytest.importorskip(library)
+    transports = importlib.import_module(f"opentelemetry.exporter.http.transport._{library}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        exporter = OTLPSpanExporter(f"http://127.0.0.1:{listener.getsockname()[1]}/v1/traces", timeout=1)
+        exporter._client._transport = getattr(transports, f"{library.capitalize()}HTTPTransport")()
+        threading.Thread(target=answering, args=(listener, answer), daemon=True).start()
+        found = courier(exporter, "traces")
+        assert found is not None
+        assert isinstance(found.send(encode_spans(spans())), Later)
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_without_requests_it_is_sent_as_well() -> None:
+    script = "import sys; sys.modules['requests'] = None; from ocr_otel.telemetry.spooling import over_http"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
