@@ -9,19 +9,21 @@ export UV_LINK_MODE ?= copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all test-lightning soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards docs docs-screenshots constraints audit clean
+.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all test-lightning test-matrix test-package soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards semconv docs docs-screenshots constraints audit clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(READY) ## Make .venv with the package, its extras and the tools, at the pinned versions.
 
-$(READY): pyproject.toml constraints.txt
+$(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ocr_otel needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 -m venv failed: install the venv module of your Python (Debian: apt-get install python3-venv)"; exit 1; }
-	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
+	@$(BIN)/python -m pip install --quiet uv
+
+$(READY): pyproject.toml constraints.txt | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]' \
 		--group test --group lint --group docs
 	@touch $@
@@ -44,6 +46,14 @@ test-reliability-all: $(READY) ## The same with plants in every function and 100
 
 test-lightning: $(READY) ## Run Lightning's own tests without and with ocr_otel, and compare; fetches them, takes most of an hour.
 	$(BIN)/python -m tests.lightning_suite $(ARGS)
+
+test-matrix: $(UV) ## Test with other Pythons and versions, in environments of their own (about 5 minutes for each).
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group matrix
+	$(BIN)/nox $(ARGS)
+
+test-package: $(READY) ## Build what is published, and try it in an empty environment; checks contents, start and types.
+	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt --group package
+	$(BIN)/python -m pytest tests/package $(ARGS)
 
 soak: $(READY) ## Train for 10 minutes with everything on, and measure whether the process grows; wants a quiet machine.
 	$(BIN)/python -m tests.reliability.soak $(ARGS)
@@ -86,6 +96,9 @@ scale: $(READY) ## Send 1,024 simulated ranks through a fleet of real servers, a
 dashboards: $(READY) ## Build the Grafana dashboards anew.
 	$(BIN)/python -m dashboards.build
 
+semconv: $(READY) ## Write the registry of names anew, docs/semconv/registry.yaml; ARGS=--release keeps it as a release's.
+	$(BIN)/python -m docs.make_registry $(ARGS)
+
 docs: $(READY) ## Build the documentation, strictly.
 	$(BIN)/mkdocs build --strict
 
@@ -94,7 +107,7 @@ docs-screenshots: $(READY) ## Train the trainings of the gallery and take its pi
 
 constraints: ## Pin the versions anew.
 	$(UV) pip compile --quiet --python-version 3.11 --all-extras --group test --group lint --group docs --group bench \
-		--group stack \
+		--group stack --group matrix --group package \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --upgrade \
 		pyproject.toml --output-file constraints.txt
 
@@ -105,4 +118,4 @@ audit: $(READY) ## Ask PyPI's database of known weaknesses about the pinned vers
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement constraints.txt
 
 clean: ## Remove what was built; runs/ stays.
-	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache benchmark-results
+	rm -rf $(VENV) .nox site dist .pytest_cache .mypy_cache .ruff_cache benchmark-results
