@@ -1,6 +1,10 @@
 """OpenTelemetry instrumentation for training OCR models with PyTorch Lightning.
 
 Importing this package imports nothing else: what is heavy is loaded when it is asked for.
+
+What is public, by Semantic Versioning: the names below, the command line, the settings, the names in `semconv` as they
+travel, the run directory's format, the baseline file and the pytest marker `ocr_otel_baseline`. Every other module is
+the package's own business. `docs/api.md` has the whole list and the policy.
 """
 
 from typing import TYPE_CHECKING, Any

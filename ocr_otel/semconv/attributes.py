@@ -192,8 +192,21 @@ AMP_SKIPPED: Final = attribute(
 )
 LOGGED_PREFIX: Final = "training.logged."
 """`training.logged.<name>`: what the module logged, on epochs and validations."""
+attribute(
+    LOGGED_PREFIX.rstrip("."),
+    "template[double]",
+    "What the module logged, each under its own name: `training.logged.<name>`.",
+    "Epochs and validations.",
+)
 CONFIG_PREFIX: Final = "training.config."
 """`training.config.<name>`: the allowed part of the Trainer's and loaders' configuration, on `fit.start`."""
+attribute(
+    CONFIG_PREFIX.rstrip("."),
+    "template[any]",
+    "The allowed part of the configuration, each under its own name: `training.config.<name>`. What is not listed by "
+    "itself are arguments of the Trainer and of the dataloaders.",
+    "`fit.start` and like spans.",
+)
 
 # Of events and metrics.
 

@@ -105,6 +105,7 @@ GPU_ERRORS: Final = resource_metric(
 GPU_THROTTLED: Final = resource_metric(
     "training.gpu.throttled", "gauge", "", "1 while the clock is held down.", "By `hw.id` and `reason`."
 )
+attribute("reason", "string", "Why the clock of a GPU is held down.", "`training.gpu.throttled`.")
 
 GPU_CLOCK_DOMAIN: Final = attribute(
     "training.gpu.clock.domain", "string", "Which clock: sm or memory.", "On `training.gpu.clock`."

@@ -181,6 +181,14 @@ PRESSURE_TIME: Final = resource_metric(
     "By `resource` = cpu, io, memory, and `kind` = some, full; where the kernel has pressure stall information.",
 )
 
+attribute("resource", "string", "What was waited for: cpu, io or memory.", "`training.pressure.time`.")
+attribute(
+    "kind",
+    "string",
+    "Which of the few kinds that the metric tells apart; they are listed there.",
+    "`training.pressure.time`, `training.filesystem.paths`, `training.cgroup.memory.events`.",
+)
+
 # Of several cgroups above each other, the one with the least limit binds, and is the one that is read.
 _QUOTA: Final = "In a cgroup with a CPU quota; of the ancestor with the least quota."
 _CPU: Final = "In a cgroup; of the ancestor with the least CPU quota, without a quota its own."

@@ -9,6 +9,8 @@ from ocr_otel.semconv.names import attribute, event, resource_metric
 _TORCH: Final = "By `device`; where PyTorch uses one."
 _CACHING: Final = "By `device`; where PyTorch's caching allocator serves it."
 
+attribute("device", "string", "PyTorch's name of the device, such as `cuda:0`.", "Metrics of PyTorch's memory.")
+
 TORCH_ALLOCATED: Final = resource_metric("torch.memory.allocated", "gauge", "By", "Memory of live tensors.", _TORCH)
 TORCH_RESERVED: Final = resource_metric("torch.memory.reserved", "gauge", "By", "Memory held by the allocator.", _TORCH)
 TORCH_PEAK: Final = resource_metric(

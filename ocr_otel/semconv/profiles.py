@@ -53,6 +53,6 @@ PROFILES: Final = metric(
     "training.profile.windows",
     "counter",
     "{window}",
-    "Windows of the profiler that were opened, by `training.profile.mode`.",
-    "From the beginning of an entry.",
+    "Windows of the profiler that were opened.",
+    "By `training.profile.mode`; from the beginning of an entry.",
 )

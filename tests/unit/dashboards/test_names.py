@@ -26,14 +26,12 @@ LABELS_OF_CONVENTIONS = {
     "service_name", "host_name", "hw_id", "hw_type", "hw_gpu_task", "error_type", "network_io_direction",
     "disk_io_direction", "hw_name", "process_context_switch_type", "system_paging_fault_type", "system_device",
 }  # fmt: skip
-LABELS_OF_OUR_RESOURCES = {"reason", "device", "resource", "kind"}
 LABELS_OF_HOSTMETRICS = {"state", "device", "mountpoint", "direction"}
 LABELS_OF_SERVERS = {"job", "instance", "server", "exporter", "data_type", "le", "__name__"}
 LABELS_OF_ALERTS = {"alertname", "alertstate"}
 KNOWN_LABELS = (
     {label(attribute) for attribute in semconv.ATTRIBUTES}
     | LABELS_OF_CONVENTIONS
-    | LABELS_OF_OUR_RESOURCES
     | LABELS_OF_HOSTMETRICS
     | LABELS_OF_SERVERS
     | LABELS_OF_ALERTS
