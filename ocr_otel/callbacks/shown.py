@@ -16,7 +16,7 @@ from ocr_otel.integrations.trackers.figures import MEMORY, TIMING, resident_of
 from ocr_otel.recording import EntrySummary
 from ocr_otel.training.listening import EndedEpoch, Listener
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 _GIB: Final = 2**30
 

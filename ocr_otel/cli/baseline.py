@@ -17,7 +17,7 @@ CANNOT: Final = 2
 WORSE: Final = 3
 """Exit status of a run that does not keep to its baseline."""
 
-app = typer.Typer(
+app: Final = typer.Typer(
     help="Guard the speed of a training: save a baseline, and check runs against it.", no_args_is_help=True
 )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from ocr_otel import __version__
 from ocr_otel.cli import analyze, baseline, compare, demo, doctor, profile, recover, replay, report, stack, watch
 
-app = typer.Typer(
+app: Final = typer.Typer(
     name="ocr-otel",
     help="See where the time of an OCR training goes: try it, check a setup, read a run, send a run elsewhere.",
     no_args_is_help=True,

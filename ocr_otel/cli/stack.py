@@ -22,7 +22,7 @@ DEFAULT_DIRECTORY: Final = Path(".stack")
 _TOOLS: Final = ("promtool", "amtool")
 """Check configuration; nothing of the stack needs them to run."""
 
-app = typer.Typer(
+app: Final = typer.Typer(
     help="Run Collector, Jaeger, Prometheus and Alertmanager on this machine, without containers.",
     no_args_is_help=True,
     rich_markup_mode=None,

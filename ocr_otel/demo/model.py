@@ -28,14 +28,14 @@ class TextRecogniser(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self._learning_rate = learning_rate
-        self.columns = nn.Sequential(
+        self.columns: nn.Sequential = nn.Sequential(
             _block(1, width, (2, 2)), _block(width, 2 * width, (2, 2)), _block(2 * width, 4 * width, (4, 1))
         )
         features = 4 * width * (HEIGHT // 16)
-        self.along = nn.GRU(features, 4 * width, batch_first=True, bidirectional=True)
-        self.classify = nn.Linear(8 * width, len(ALPHABET) + 1)
-        self.loss = nn.CTCLoss(zero_infinity=True)
-        self.error_rate = CharErrorRate()
+        self.along: nn.GRU = nn.GRU(features, 4 * width, batch_first=True, bidirectional=True)
+        self.classify: nn.Linear = nn.Linear(8 * width, len(ALPHABET) + 1)
+        self.loss: nn.CTCLoss = nn.CTCLoss(zero_infinity=True)
+        self.error_rate: CharErrorRate = CharErrorRate()
         if ballast:
             self.register_buffer("ballast", torch.zeros(ballast * 1024 * 1024 // 4))
 

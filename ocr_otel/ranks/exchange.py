@@ -19,7 +19,7 @@ from ocr_otel.ranks.straggling import Comparison
 from ocr_otel.ranks.synchronisations import Synchronisations
 from ocr_otel.semconv import Phase
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 INTERVAL: Final = 5.0
 """Seconds between two reports: an alert looks at minutes."""
@@ -77,7 +77,7 @@ class Exchange:
     """
 
     def __init__(self, board: Board, rank: int, world_size: int, figures: Figures) -> None:
-        self.synchronisations = Synchronisations()
+        self.synchronisations: Synchronisations = Synchronisations()
         self._figures = figures
         self._board = board
         self._rank = rank

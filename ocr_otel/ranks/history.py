@@ -56,7 +56,7 @@ class History:
     def __init__(self, loop: tuple[int, int]) -> None:
         self.loop = loop
         self.last: dict[int, int] = {}
-        self.compared = 0
+        self.compared: int = 0
         self._ranks: dict[int, _Known] = {}
         self._until = 0
 

@@ -37,8 +37,8 @@ class Synchronisations:
     __slots__ = ("_taken", "arrived", "left")
 
     def __init__(self) -> None:
-        self.arrived = array("q")
-        self.left = array("q")
+        self.arrived: array[int] = array("q")
+        self.left: array[int] = array("q")
         self._taken = 0
 
     def forget(self) -> None:

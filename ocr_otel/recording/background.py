@@ -27,7 +27,7 @@ class Background:
     """
 
     def __init__(self, works: Mapping[str, Callable[[], None]], failed: Failed) -> None:
-        self.cpu_ns = 0
+        self.cpu_ns: int = 0
         self._works = works
         self._failed = failed
         self._stopping = threading.Event()

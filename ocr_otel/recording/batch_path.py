@@ -16,7 +16,7 @@ from ocr_otel.recording.watcher import BatchWatcher
 from ocr_otel.semconv import Kept, Stage
 from ocr_otel.telemetry import Session
 from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
-from ocr_otel.watchdog.cells import Cell
+from ocr_otel.watchdog.cells import Cell, Values
 
 FIRST_DRAIN: Final = sampling.MIN_BATCHES
 """Batches of a loop after which the training thread drains the journal itself, so that there is a median at once."""
@@ -93,13 +93,13 @@ class BatchPath:
         progress: Callable[[Loop, int], None],
         failed: Callable[[str, Exception], None],
     ) -> None:
-        self.journal = Journal()
+        self.journal: Journal = Journal()
         self.notes: list[Note] = []
-        self.attend_cost = 0
-        self.cells = session.cells
+        self.attend_cost: int = 0
+        self.cells: Values = session.cells
         self._session = session
         self._drain = drain
-        self.failed = failed
+        self.failed: Callable[[str, Exception], None] = failed
         self._progress = progress
         self.begin_entry(0, lambda: 0)
 
@@ -114,10 +114,10 @@ class BatchPath:
         self._global_step = global_step
         self.loop: Loop | None = None
         self.first_batch_at: int | None = None
-        self.interrupted_at = 0
-        self.counting = True
-        self.fetched_in_step = False
-        self.batch_idx = -1
+        self.interrupted_at: int = 0
+        self.counting: bool = True
+        self.fetched_in_step: bool = False
+        self.batch_idx: int = -1
         self._planned: Kept | None = None
         self._context: Any = None
         self._ahead: list[Timing | None] = []
@@ -151,9 +151,10 @@ class BatchPath:
 
     def _begin_indices(self) -> None:
         self._dataloader_idx: int | None = None
-        self.due_idx = self.batch_idx + 1
+        self.due_idx: int = self.batch_idx + 1
         self._drain_idx = self.due_idx + FIRST_DRAIN
-        self.attend_at = self.threshold = sampling.NEVER
+        self.attend_at: int = sampling.NEVER
+        self.threshold: int = sampling.NEVER
         self.renew_threshold()
 
     def return_to_loop(self, loop: Loop | None) -> None:

@@ -25,7 +25,7 @@ class Checkpoints:
     """
 
     def __init__(self, run: RunTrace, path: BatchPath, instruments: Instruments, unix: Callable[[int], int]) -> None:
-        self.outside_ns = 0
+        self.outside_ns: int = 0
         self._run = run
         self._path = path
         self._instruments = instruments

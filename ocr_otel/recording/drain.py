@@ -76,7 +76,7 @@ class Drain:
         self._offset = offset
         self._around = around
         self._unmade.clear()
-        self.callbacks = CallbackTimes(self._path.journal)
+        self.callbacks: CallbackTimes = CallbackTimes(self._path.journal)
 
     def catch_up(self) -> None:
         """Count and make all that is over, at once."""

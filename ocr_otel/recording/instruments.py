@@ -79,11 +79,11 @@ class Instruments:
         self._windows: dict[Stage, _Window] = {}
         self._logged: dict[str, float] = {}
         self._errors: dict[str, int] = {}
-        self.active = 0
+        self.active: int = 0
         self.epoch: int | None = None
         self.global_step: int | None = None
         self.last_batch_unix: float | None = None
-        self.of_rank = Figures()
+        self.of_rank: Figures = Figures()
         self._batch_duration = session.duration_histogram(semconv.METRIC_BATCH_DURATION)
         self._phase_duration = session.duration_histogram(semconv.METRIC_PHASE_DURATION)
         self._worker_duration = session.duration_histogram(semconv.METRIC_WORKER_DURATION)

@@ -70,12 +70,12 @@ class Journal:
 
     def __init__(self) -> None:
         self.arrived: list[Timing | None] = []
-        self.lock = threading.Lock()
-        self.times = array("q")
-        self.codes = array("H")
-        self.samples = array("q")
-        self.parts = [FETCH] + [NO_PART] * (FIRST_CONTEXT - 1)
-        self.names = [""] * FIRST_CONTEXT
+        self.lock: threading.Lock = threading.Lock()
+        self.times: array[int] = array("q")
+        self.codes: array[int] = array("H")
+        self.samples: array[int] = array("q")
+        self.parts: list[int] = [FETCH] + [NO_PART] * (FIRST_CONTEXT - 1)
+        self.names: list[str] = [""] * FIRST_CONTEXT
 
     def identify(self, part: int, name: str) -> int:
         """Return a new context's code."""

@@ -79,10 +79,10 @@ class Recorder:
 
     def __init__(self, session: Session, settings: Settings, progress_ns: int = PROGRESS_NS) -> None:
         self.session = session
-        self.busy = False
+        self.busy: bool = False
         self.worker_ids: dict[int, int] = {}
         self.profiler_ns = 0
-        self.entry = ""
+        self.entry: str = ""
         self.known: dict[str, Any] = {}
         self.ranks: Ranks | None = None
         self._outer: list[Loop] = []
@@ -93,12 +93,14 @@ class Recorder:
         self.of_loop: Mapping[str, Any] = {}
         self.trackers_ns = 0
         self._progress_ns = progress_ns
-        self.path = BatchPath(session, lambda: self._drain.take(), self._progress, self.failed_beside)
-        self.instruments = Instruments(session, lambda: self._drain.collected(), self._costs, self.failed_beside)
+        self.path: BatchPath = BatchPath(session, lambda: self._drain.take(), self._progress, self.failed_beside)
+        self.instruments: Instruments = Instruments(
+            session, lambda: self._drain.collected(), self._costs, self.failed_beside
+        )
         self._drain = Drain(session, self.path, self.instruments, self.failed_beside)
-        self.vitals = Vitals(session.cells)
+        self.vitals: Vitals = Vitals(session.cells)
         self._background = Background({"background": self._drain.beside, "vitals": self._look}, self.failed_beside)
-        self.entries = -1
+        self.entries: int = -1
         self._hook_cost = 0
 
     # --- the entry ----------------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class Recorder:
         self._run = RunTrace(self.session.tracer, entry, self._unix(self._start), told, origin or Origin())
         self._run.root.set_attributes(self.session.who)
         self._token = attach(batch_trace.span_context(self._run.root))
-        self.checkpoints = Checkpoints(self._run, self.path, self.instruments, self._unix)
+        self.checkpoints: Checkpoints = Checkpoints(self._run, self.path, self.instruments, self._unix)
         self.path.begin_entry(self.entries, global_step)
         self._drain.begin_entry(self.entries, self._offset, self._around)
         self.vitals.entry_begins(self.entries, self._offset)

@@ -30,7 +30,7 @@ class RunTrace:
     def __init__(self, tracer: Tracer, entry: str, start: int, attributes: Attributes, origin: Origin) -> None:
         self._tracer = tracer
         self._entry = entry
-        self.root = tracer.start_span(
+        self.root: Span = tracer.start_span(
             entry,
             origin.parent,
             start_time=start,

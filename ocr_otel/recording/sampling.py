@@ -121,8 +121,8 @@ class SlowDetector:
         self._recent: deque[int] = deque(maxlen=WINDOW)
         self._allowance = Allowance(SLOW_BURST, SLOW_REFILL_NS)
         self.threshold: float = math.inf
-        self.median = 0
-        self.found = 0
+        self.median: int = 0
+        self.found: int = 0
 
     def add(self, durations: npt.NDArray[np.int64]) -> None:
         """Take the durations of further batches, in nanoseconds, and renew median and threshold."""

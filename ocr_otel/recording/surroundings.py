@@ -43,7 +43,7 @@ class Around:
     """
 
     def __init__(self, surroundings: Surroundings | None, failed: Callable[[str, Exception], None]) -> None:
-        self.settle_ns = surroundings.settle_ns if surroundings is not None else 0
+        self.settle_ns: int = surroundings.settle_ns if surroundings is not None else 0
         self._surroundings = surroundings
         self._failed = failed
 

@@ -101,7 +101,7 @@ class Sender:
         on_wait: Callable[[str, float], None],
         stopping: threading.Event,
     ) -> None:
-        self.shown = without_credentials(base)
+        self.shown: str = without_credentials(base)
         self._base = base
         self._secrets = tuple(value for value in headers.values() if value)
         self._patience = patience

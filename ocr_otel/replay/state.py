@@ -22,8 +22,8 @@ class ReplayState:
     """
 
     def __init__(self, run: Path, endpoint: str, resume: bool) -> None:
-        self.path = run / STATE_FILE
-        self.unwritable = ""
+        self.path: Path = run / STATE_FILE
+        self.unwritable: str = ""
         self._endpoint = endpoint
         self._positions: dict[str, Position] = {}
         if resume:

@@ -49,7 +49,7 @@ class Monitor:
         failed: Callable[[str, Exception], None],
     ) -> None:
         interval = settings.resource_interval
-        self.settle_ns = int(min(_SETTLE * interval, _MAX_SETTLE_SECONDS) * 1e9)
+        self.settle_ns: int = int(min(_SETTLE * interval, _MAX_SETTLE_SECONDS) * 1e9)
         self._patience = session.patience
         self._timeline = Timeline()
         self._paths: Sequence[Path] = ()

@@ -13,7 +13,7 @@ from ocr_otel.resources.readings import Source, Unavailable
 from ocr_otel.resources.timeline import Timeline
 from ocr_otel.telemetry.failures import MAX_FAILURES, Failed, say_part_off
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 HANGS_AFTER_NS: Final = 5_000_000_000
 """A reading that takes longer is said to hang; its series end until it comes back."""
@@ -44,7 +44,7 @@ class Sampler:
     def __init__(
         self, name: str, sources: Sequence[Source], interval: float, timeline: Timeline, failed: Failed
     ) -> None:
-        self.cpu_ns = 0
+        self.cpu_ns: int = 0
         self._name = name
         self._sources = sources
         self._interval = interval

@@ -100,7 +100,7 @@ class Timeline:
         self._lock = threading.Lock()
         self._histories: dict[Series, _History] = {}
         self._by_metric: dict[str, list[Series]] = {}
-        self.refused = 0
+        self.refused: int = 0
 
     def add(self, now: int, series: Series, value: float) -> None:
         """Add a point; `now` is a monotonic time in nanoseconds."""

@@ -48,10 +48,10 @@ class LineReader:
 
     def __init__(self, path: Path, limits: Limits | None = None, told: Callable[[int], None] | None = None) -> None:
         self.path = path
-        self.offset = 0
-        self.line = 0
+        self.offset: int = 0
+        self.line: int = 0
         self.damaged: list[int] = []
-        self.sampled = False
+        self.sampled: bool = False
         self._limits = limits
         self._told = told
 

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Final
 
 from ocr_otel.redaction import redact
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 
 class Deliverer:

@@ -23,7 +23,7 @@ from ocr_otel.telemetry.losses import Losses
 from ocr_otel.telemetry.spooling import Spool
 from ocr_otel.watchdog.places import leave_nothing
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 _SECONDS: Final = 600.0
 _LOCK_SECONDS: Final = 10.0

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from ocr_otel.redaction import redact
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 MAX_FAILURES: Final = 3
 """After this many failures a part of the recording switches itself off, or the whole where its core failed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -24,7 +24,7 @@ from ocr_otel.telemetry.histograms import AggregatingHistogram, preferred_tempor
 from ocr_otel.telemetry.losses import Losses
 from ocr_otel.telemetry.open_spans import OpenSpans
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 # The official exporter logs a traceback for each batch it cannot write; the guard says it once, in one line.
 for _signal in ("trace_exporter", "metric_exporter", "_log_exporter"):

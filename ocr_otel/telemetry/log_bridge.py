@@ -25,7 +25,7 @@ from ocr_otel.redaction import MAX_MESSAGE, safe_exception, safe_message
 from ocr_otel.telemetry.allowance import Allowance
 from ocr_otel.telemetry.failures import MAX_FAILURES, Failed, say_part_off
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 BURST: Final = 200
 """Records that may come at once, such as while a Trainer sets up."""
@@ -74,7 +74,7 @@ class Rate:
         self._allowance = Allowance(burst, 1 / per_second)
         self._now = now
         self._lock = threading.Lock()
-        self.left_out = 0
+        self.left_out: int = 0
 
     def admits(self) -> bool:
         """Return whether one more may pass."""

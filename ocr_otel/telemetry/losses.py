@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from typing import Final
 
 from ocr_otel.redaction import redact
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 
 class Losses:
@@ -22,8 +23,8 @@ class Losses:
 
     def __init__(self) -> None:
         self.spans: Counter[str] = Counter()
-        self.made = 0
-        self.delivered = 0
+        self.made: int = 0
+        self.delivered: int = 0
         self._said: set[str] = set()
         self._lock = threading.RLock()
 

@@ -19,7 +19,7 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self.left = seconds
+        self.left: float = seconds
 
     def renew(self) -> None:
         """An entry begins."""

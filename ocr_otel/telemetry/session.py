@@ -24,7 +24,7 @@ from opentelemetry.trace import Span
 from ocr_otel import __version__, semconv
 from ocr_otel.private import private_directory
 from ocr_otel.settings import Settings
-from ocr_otel.telemetry.children import child_spans
+from ocr_otel.telemetry.children import ChildSpan, child_spans
 from ocr_otel.telemetry.deliverer import Deliverer
 from ocr_otel.telemetry.events import Events
 from ocr_otel.telemetry.exporting import Destination, destination
@@ -44,7 +44,7 @@ from ocr_otel.watchdog.cells import Values, private_cells
 from ocr_otel.watchdog.journal import STACKS_FILE
 from ocr_otel.watchdog.starting import Watchdog, start
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 _LAST_SECONDS: Final = 0.2
 """The end of a process waits at least so long, also where the end of its last run has waited all that it may."""
@@ -71,13 +71,13 @@ class Session:
 
     def __init__(self, settings: Settings, identity: RunIdentity, target: Destination) -> None:
         self.identity = identity
-        self.losses = Losses()
+        self.losses: Losses = Losses()
         self.directory: Path | None = None
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.watchdog: Watchdog | None = None
         self._target = target
         self._timeout = settings.flush_timeout
-        self.patience = Patience(settings.flush_timeout)
+        self.patience: Patience = Patience(settings.flush_timeout)
         self._deliverer = Deliverer()
         self._aggregating: list[AggregatingHistogram] = []
         self._scope = InstrumentationScope(semconv.SCOPE, __version__)
@@ -116,7 +116,7 @@ class Session:
         self._flush_metrics = meter_provider.force_flush
         self.meter_provider = meter_provider
         self.cells: Values = self.watchdog.cells.values if self.watchdog is not None else private_cells()
-        self.events = Events(lambda: resource or describe_process(identity), outlets.logs, self.losses)
+        self.events: Events = Events(lambda: resource or describe_process(identity), outlets.logs, self.losses)
         self.logs: LogBridge | None = None
         known: dict[str, str | int] = {
             semconv.RUN_ID: identity.run_id,
@@ -124,9 +124,9 @@ class Session:
             semconv.WORLD_SIZE: identity.world_size,
         }
         self.who: Mapping[str, str | int] = known if self._tracer_provider is None else {}
-        self.tracer = tracer_provider.get_tracer(semconv.SCOPE, __version__)
-        self.child_span = child_spans(self.tracer, self._tracer_provider)
-        self.meter = meter_provider.get_meter(semconv.SCOPE, __version__)
+        self.tracer: trace.Tracer = tracer_provider.get_tracer(semconv.SCOPE, __version__)
+        self.child_span: ChildSpan = child_spans(self.tracer, self._tracer_provider)
+        self.meter: metrics.Meter = meter_provider.get_meter(semconv.SCOPE, __version__)
         atexit.register(self.shutdown)
 
     def duration_histogram(self, name: str) -> DurationHistogram:

@@ -35,7 +35,7 @@ class DataLoaderSeam:
         started: Callable[[object, int], None] | None = None,
         failed: Callable[[str, Exception], None] | None = None,
     ) -> None:
-        self.sink = sink
+        self.sink: Sink = sink
         self._worker_ids = worker_ids
         self._failed = failed
         self._started = started

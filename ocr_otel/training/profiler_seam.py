@@ -46,7 +46,7 @@ class SaveContext(TimedContext):
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder.path.journal, journal.CHECKPOINT, "save_checkpoint")
-        self.since = 0
+        self.since: int = 0
 
     def __enter__(self) -> None:
         super().__enter__()
@@ -97,7 +97,7 @@ class Contexts(dict[str, AbstractContextManager[None]]):
         self.backward: AbstractContextManager[None] = self._timed(journal.BACKWARD)
         self.synchronisation: AbstractContextManager[None] = self._timed(journal.COMMUNICATION)
         self._plain: dict[str, AbstractContextManager[None]] = {}
-        self.save_checkpoint = SaveContext(recorder)
+        self.save_checkpoint: SaveContext = SaveContext(recorder)
 
     def __missing__(self, action: str) -> AbstractContextManager[None]:
         """Make the context of an action that was not seen before."""

@@ -35,8 +35,8 @@ class Envelope:
     __slots__ = ("batch", "timing")
 
     def __init__(self, batch: Any, timing: Timing) -> None:
-        self.batch = batch
-        self.timing = timing
+        self.batch: Any = batch
+        self.timing: Timing = timing
 
     def pin_memory(self) -> Envelope:
         """Called by torch's pinning thread in place of walking into the batch."""

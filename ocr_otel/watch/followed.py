@@ -41,10 +41,10 @@ class Followed:
 
     def __init__(self, directory: Path, limits: Limits = LIMITS) -> None:
         self.directory = directory
-        self.process = Process(directory)
+        self.process: Process = Process(directory)
         self.window: Progress | None = None
-        self.version = 0
-        self.sampled = False
+        self.version: int = 0
+        self.sampled: bool = False
         self._lock = threading.Lock()
         self._reader = RunReader(directory, limits)
         self._durations = Durations()

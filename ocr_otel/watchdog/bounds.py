@@ -82,7 +82,7 @@ class Progress:
     """
 
     def __init__(self, shortest: int, interval: int) -> None:
-        self.hanging = False
+        self.hanging: bool = False
         self._shortest = shortest
         self._interval = interval
         self._learnt: dict[tuple[int, ...], _Learnt] = {}

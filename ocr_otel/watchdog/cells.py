@@ -66,7 +66,7 @@ class Cells:
     """
 
     def __init__(self, file: int | None = None) -> None:
-        self.file = file if file is not None else os.memfd_create("ocr_otel-cells", os.MFD_CLOEXEC)
+        self.file: int = file if file is not None else os.memfd_create("ocr_otel-cells", os.MFD_CLOEXEC)
         if file is None:
             os.ftruncate(self.file, SIZE)
         self._map = mmap.mmap(self.file, SIZE)

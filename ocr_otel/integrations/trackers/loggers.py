@@ -32,7 +32,7 @@ class Tracker:
 
     def __init__(self, logger: Any, kind: str) -> None:
         self.kind = kind
-        self.name = type(logger).__name__
+        self.name: str = type(logger).__name__
         self._logger = logger
 
     def run_id(self) -> str:

@@ -34,7 +34,7 @@ class Source:
 
     def __init__(self, path: Path, progress: Progress | None = None) -> None:
         self.path = path
-        self.intact = True
+        self.intact: bool = True
         self._progress = progress
 
     def pieces(self) -> Iterator[bytes]:

@@ -57,12 +57,12 @@ class WindowController:
     ) -> None:
         identity = recorder.session.identity
         directory = recorder.session.directory or rank_directory(settings.runs_dir, identity).absolute()
-        self.due_idx = NEVER
-        self.profiling = False
+        self.due_idx: int = NEVER
+        self.profiling: bool = False
         self._recorder = recorder
         self._settings = settings
         files = TraceFiles(directory, identity.rank, settings.profile_files_size)
-        self.results = Results(files, judge, failed)
+        self.results: Results = Results(files, judge, failed)
         self._shutter = Shutter(recorder, settings, surface, files, self.results, failed)
         self._schedule = Schedule(settings)
         self._mailbox = Mailbox(self._poke)

@@ -30,7 +30,7 @@ class TraceFiles:
     """
 
     def __init__(self, directory: Path, rank: int, limit: int) -> None:
-        self.directory = directory / DIRECTORY
+        self.directory: Path = directory / DIRECTORY
         self._rank = rank
         self._limit = limit
         self._number: int | None = None

@@ -44,7 +44,7 @@ class OpenWindow:
         self.durations: list[int] = []
         self.first_idx: int | None = None
         self.links: list[SpanContext] = []
-        self.stalled = 0
+        self.stalled: int = 0
         self._profiler = profiler
         self._left_to_warm = warmup
         self._range: AbstractContextManager[Any] | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 
 @dataclass(frozen=True, slots=True)

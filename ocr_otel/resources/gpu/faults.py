@@ -14,7 +14,7 @@ from ocr_otel import semconv
 from ocr_otel.resources.gpu.labels import IS_GPU, Labels
 from ocr_otel.resources.readings import Reading
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 Event = Callable[[str, Mapping[str, Any]], None]
 """Takes the name and the attributes of an event that is to be logged."""

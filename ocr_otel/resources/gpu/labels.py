@@ -13,8 +13,8 @@ from ocr_otel.resources.readings import Series
 VENDOR: Final = "NVIDIA"
 IS_GPU: Final = {hw.HW_TYPE: hw.HwTypeValues.GPU.value}
 """For the metrics that other hardware has too."""
-TRANSMIT: Final = {NETWORK_IO_DIRECTION: "transmit"}
-RECEIVE: Final = {NETWORK_IO_DIRECTION: "receive"}
+TRANSMIT: Final[dict[str, str]] = {NETWORK_IO_DIRECTION: "transmit"}
+RECEIVE: Final[dict[str, str]] = {NETWORK_IO_DIRECTION: "receive"}
 
 
 class Labels:
@@ -28,7 +28,7 @@ class Labels:
     """
 
     def __init__(self, device: Device) -> None:
-        self.common = {
+        self.common: dict[str, str] = {
             hw.HW_ID: device.uuid,
             hw.HW_NAME: device.name,
             hw.HW_MODEL: device.model,

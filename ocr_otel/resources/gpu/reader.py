@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from types import ModuleType
+from typing import Final
 
 from ocr_otel.resources.gpu import functions
 from ocr_otel.resources.gpu.devices import Device, Gpu
@@ -13,7 +14,7 @@ from ocr_otel.resources.gpu.labels import Labels
 from ocr_otel.resources.gpu.processes import ProcessMemory, sees_all_processes
 from ocr_otel.resources.readings import Reading
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 
 class DeviceReader:
@@ -30,7 +31,7 @@ class DeviceReader:
     """
 
     def __init__(self, nvml: ModuleType, device: Device, event: Event, sample: functions.Sample) -> None:
-        self.lost = False
+        self.lost: bool = False
         self._nvml = nvml
         self._name = device.name
         self._faults: Faults | None = None

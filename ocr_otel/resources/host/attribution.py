@@ -34,8 +34,8 @@ class Account:
     __slots__ = ("has_io", "totals")
 
     def __init__(self) -> None:
-        self.totals = [0.0] * FIELDS
-        self.has_io = False
+        self.totals: list[float] = [0.0] * FIELDS
+        self.has_io: bool = False
 
     def add(self, amounts: list[float], has_io: bool) -> None:
         """Add what was counted."""
@@ -81,15 +81,15 @@ class Tracked:
             since: When that was.
             born: Whether it has started since the source was opened, so that all it has counted is of interest.
         """
-        self.pid = pid
-        self.counts = counts
-        self.since = since
+        self.pid: int = pid
+        self.counts: Counts = counts
+        self.since: float = since
         self.key: Key | None = None
-        self.other_rank = False
-        self.step = _padded(counts.growing) if born else [0.0] * FIELDS
-        self.fresh = True
+        self.other_rank: bool = False
+        self.step: list[float] = _padded(counts.growing) if born else [0.0] * FIELDS
+        self.fresh: bool = True
         self.unique: int | None = None
-        self.unique_due = 0.0
+        self.unique_due: float = 0.0
         self._held = [0.0] * FIELDS
         self._owed = [0.0] * FIELDS
 

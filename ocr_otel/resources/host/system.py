@@ -21,7 +21,7 @@ import psutil
 from opentelemetry.instrumentation.system_metrics import SystemMetricsInstrumentor
 from opentelemetry.metrics import MeterProvider
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 MAX_INTERFACES: Final = 16
 """Network interfaces above which none is reported: a host of containers has two for each of them."""

@@ -11,7 +11,7 @@ from ocr_otel.otlp import ITEMS, Signal
 from ocr_otel.redaction import redact
 from ocr_otel.telemetry.losses import Losses
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 _PREFIX: Final[dict[Signal, str]] = {"traces": "", "metrics": "metric_", "logs": "log_"}
 

@@ -20,7 +20,7 @@ from ocr_otel.telemetry.spooling.accounts import Accounts
 from ocr_otel.telemetry.spooling.couriers import Answer, Courier, Later, Refused
 from ocr_otel.telemetry.spooling.encoding import encoding
 
-logger = logging.getLogger("ocr_otel")
+logger: Final = logging.getLogger("ocr_otel")
 
 _IN_MEMORY: Final = 32
 """Requests that are kept in memory too; those behind them are read from the disk."""
