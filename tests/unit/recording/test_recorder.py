@@ -112,7 +112,9 @@ def test_a_slow_batch_is_kept_even_when_not_regular(memory) -> None:
     slow = [span for span in memory.named(semconv.TRAIN_BATCH) if span.attributes[semconv.KEPT] == "slow"]
     assert 303 in [span.attributes[semconv.BATCH_IDX] for span in slow]
     (epoch,) = memory.named(semconv.TRAIN_EPOCH)
-    assert {link.context.span_id for link in epoch.links} >= {slow[0].context.span_id}
+    # Of the slow ones, of which a busy machine makes more, the slowest are linked.
+    slowest = max(slow, key=lambda span: span.end_time - span.start_time)
+    assert slowest.context.span_id in {link.context.span_id for link in epoch.links}
 
 
 def test_a_fetch_that_finds_the_end_is_no_batch(memory) -> None:
