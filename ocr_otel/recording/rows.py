@@ -87,12 +87,8 @@ def take(source: Journal, ends: Sequence[int] = ()) -> Taken | None:
         kind = np.zeros(len(begins), dtype=np.int64)
         np.maximum.at(kind, row, marks)
         is_batch = kind > 0
-        # What was fetched and is None is no batch to Lightning, but its dataloader made something.
-        fetched = is_batch | (codes[begins] == ROW_FETCH)
-        groups = source.cut(end, int(np.count_nonzero(fetched)))
+        workers = source.cut(end, int(np.count_nonzero(is_batch)))
 
-    ordinals = (np.cumsum(fetched) - 1)[is_batch].tolist()
-    workers = [groups[ordinal] for ordinal in ordinals if ordinal < len(groups)]
     active = _active(codes, begins, row)
     spent = np.diff(times)
     parts = np.asarray(source.parts, dtype=np.int64)[active]

@@ -220,7 +220,7 @@ def test_epochs_batches_and_validations_are_counted(runs, name, epochs, batches,
     [
         ("no-workers", 0), ("one-worker", 1), ("two-forked-workers", 2), ("two-spawned-workers", 2),
         ("pytorch-lightning", 2), ("persistent", 2), ("custom", 2), ("whole-batches", 1), ("iterable", 2),
-        ("none-batches", 2), ("reload", 2),
+        ("reload", 2),
     ],
 )  # fmt: skip
 def test_each_batch_carries_what_its_own_worker_did(runs, name: str, workers: int) -> None:

@@ -114,24 +114,6 @@ def test_samples_that_a_batch_does_not_tell_are_those_of_its_dataloader() -> Non
     assert taken.batches[:, rows.SAMPLES].tolist() == [1]
 
 
-def test_what_was_fetched_and_became_no_batch_takes_its_own_workers_along() -> None:
-    script = Script()
-    for worker in range(4):
-        if worker == 1:
-            # Lightning passes over a batch that is None.
-            script.write(journal.ROW_FETCH)
-            script.write(script.codes[journal.FETCH] | EXIT, 10)
-            script.journal.arrived += [timing(), None]
-        else:
-            script.batch()
-        script.journal.arrived[-2] = (worker, *timing()[1:])
-    script.write(journal.ROW)
-    taken = rows.take(script.journal)
-    assert taken is not None
-    assert [group[0][0] for group in taken.workers] == [0, 2, 3]
-    assert script.journal.arrived == []
-
-
 def test_an_end_of_data_takes_nothing_of_what_comes_then() -> None:
     script = Script()
     script.batch()
