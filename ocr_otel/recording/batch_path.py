@@ -10,12 +10,12 @@ from opentelemetry.context import attach, detach
 
 from ocr_otel.recording import batch_trace, journal, sampling
 from ocr_otel.recording.device_times import Mark, Marks
+from ocr_otel.recording.ids import batch_ids
 from ocr_otel.recording.journal import Journal, Timing
 from ocr_otel.recording.loop import Loop
 from ocr_otel.recording.watcher import BatchWatcher
 from ocr_otel.semconv import Kept, Stage
 from ocr_otel.telemetry import Session
-from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 from ocr_otel.watchdog.cells import Cell, Values
 
 FIRST_DRAIN: Final = sampling.MIN_BATCHES
@@ -299,6 +299,4 @@ class BatchPath:
 
     def ids_at(self, loop: Loop, batch_idx: int) -> tuple[int, int]:
         """Return the same of a batch of the dataloader that is read now."""
-        identity = self._session.identity
-        trace_id = batch_trace_id(identity.traces, self._entry, loop.number, self._dataloader_idx or 0, batch_idx)
-        return trace_id, batch_span_id(trace_id, identity.rank)
+        return batch_ids(self._session.identity, self._entry, loop.number, self._dataloader_idx, batch_idx)

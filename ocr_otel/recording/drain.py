@@ -22,7 +22,6 @@ from ocr_otel.recording.summaries import PART_OF_PHASE, phase_nanoseconds
 from ocr_otel.recording.surroundings import Around
 from ocr_otel.semconv import Kept, Phase, Stage
 from ocr_otel.telemetry import ExemplarPoint, Session
-from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 
 PAUSE_SECONDS: Final = 50e-6
 """Between two traces that are made beside the training, so that it gets the interpreter as soon as it asks for it."""
@@ -222,11 +221,7 @@ class Drain:
         return ExemplarPoint(duration / 1e9, note.end + self._offset, context.trace_id, context.span_id)
 
     def _ids(self, note: Note) -> tuple[int, int]:
-        identity = self._session.identity
-        trace_id = batch_trace_id(
-            identity.traces, self._entry, note.loop.number, note.dataloader_idx or 0, note.batch_idx
-        )
-        return trace_id, batch_span_id(trace_id, identity.rank)
+        return ids.batch_ids(self._session.identity, self._entry, note.loop.number, note.dataloader_idx, note.batch_idx)
 
     def _record(self, note: Note, detail: Detail, settled: bool = True) -> KeptBatch:
         row, around = detail.row, self._around

@@ -1,4 +1,4 @@
-"""Ids that are preset for the next root span of a thread."""
+"""The ids of a batch, and ids that are preset for the next root span of a thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import threading
 
 from opentelemetry.sdk.trace import Tracer
 
-from ocr_otel.telemetry import PrivateRandomIds
+from ocr_otel.telemetry import PrivateRandomIds, RunIdentity
+from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 
 
 class PresetIds(PrivateRandomIds):
@@ -43,3 +44,19 @@ def preset_ids(tracer: object) -> PresetIds | None:
     if not isinstance(tracer.id_generator, PresetIds):
         tracer.id_generator = PresetIds()
     return tracer.id_generator
+
+
+def batch_ids(
+    identity: RunIdentity, entry: int, loop: int, dataloader_idx: int | None, batch_idx: int
+) -> tuple[int, int]:
+    """Return the ids of the trace of a batch, and of this rank's root span in it.
+
+    Args:
+        identity: Which process of which run.
+        entry: Number of the Trainer entry in this process, from 0.
+        loop: Number of the epoch or validation in the entry, from 0.
+        dataloader_idx: Which dataloader the batch comes from; None where there is one.
+        batch_idx: Its index.
+    """
+    trace_id = batch_trace_id(identity.traces, entry, loop, dataloader_idx or 0, batch_idx)
+    return trace_id, batch_span_id(trace_id, identity.rank)
