@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from ocr_otel.recording.journal import Timing
 from ocr_otel.training.worker import Envelope, ReportingFetcher, WorkerInit
+from ocr_otel.training.wrapping import is_own, unset
 
 Sink = Callable[[Timing], None]
 
@@ -46,7 +47,7 @@ class DataLoaderSeam:
         """Let the iterators that a loader makes from now on be timed."""
         if not isinstance(loader, DataLoader) or type(loader)._get_iterator is not DataLoader._get_iterator:
             return
-        if "_get_iterator" in vars(loader):
+        if is_own(loader, "_get_iterator"):
             return
         loader._get_iterator = _TimedIterators(self, loader)  # type: ignore[method-assign]
         self._loaders = [each for each in self._loaders if each() is not None]
@@ -58,7 +59,7 @@ class DataLoaderSeam:
         for each in self._loaders:
             loader = each()
             if loader is not None:
-                vars(loader).pop("_get_iterator", None)
+                unset(loader, "_get_iterator")
         self._loaders.clear()
 
     def iterator(self, loader: DataLoader[Any]) -> Any:

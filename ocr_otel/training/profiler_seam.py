@@ -20,6 +20,7 @@ from ocr_otel.recording.device_times import PHASES, DeviceContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.training.ranges import RangeContext, ranged
 from ocr_otel.training.train_batch import TrainBatch
+from ocr_otel.training.wrapping import is_own, unset
 
 Failed = Callable[[str, Exception], None]
 
@@ -214,7 +215,7 @@ class ProfilerSeam:
     def __init__(self, profiler: Any, contexts: Contexts) -> None:
         self._profiler = profiler
         # A method may have been replaced on this one profiler before: it is called, and put back.
-        self._own = {name: vars(profiler)[name] for name in _METHODS if name in vars(profiler)}
+        self._own = {name: getattr(profiler, name) for name in _METHODS if is_own(profiler, name)}
 
         def start(action_name: str) -> None:
             contexts[action_name].__enter__()
@@ -236,8 +237,9 @@ class ProfilerSeam:
     def remove(self) -> None:
         """Leave the profiler as it was."""
         for name in _METHODS:
-            vars(self._profiler).pop(name, None)
-        vars(self._profiler).update(self._own)
+            unset(self._profiler, name)
+        for name, method in self._own.items():
+            setattr(self._profiler, name, method)
 
 
 def _both(theirs: Callable[[str], Any], ours: Callable[[str], None]) -> Callable[[str], None]:

@@ -58,7 +58,9 @@ def test_demo_that_is_slowed_by_a_sixth_is_found_slower(runs: Path) -> None:
     pair = compared(runs, "before", "slowed")
     assert pair["change"] == "slower", pair["sentence"]
     assert pair["samples"]["base"]["compared"] > 500
-    assert pair["batch_time"][0]["low"] < 1.15 < pair["batch_time"][0]["high"] + 0.1
+    # The bounds of one pair may miss the truth: that they do as rarely as they say is shown on many pairs. And a wait
+    # lasts a little longer than asked.
+    assert pair["batch_time"][0]["ratio"] == pytest.approx(1.15, abs=0.1)
 
 
 @pytest.mark.browser

@@ -1,14 +1,15 @@
 """The benchmark: what ocr_otel and its peers add to a batch, measured against Lightning alone.
 
 What the machine does meanwhile changes from second to second, and by more than what is measured. Cases that can share
-a process are therefore trained in turn in one, a fraction of a second each, and compared within a round. What needs a
-process of its own, or is about start and memory, is measured process by process. `make bench` runs it.
+a process are therefore trained in turn in one, a fraction of a second each, many times, and compared within a round.
+What needs a process of its own, or is about start and memory, is measured process by process. `make bench` runs it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import random
@@ -19,6 +20,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
+
+from scipy import stats
 
 from tests.performance.cases import (
     BARE,
@@ -40,15 +43,17 @@ BEGIN: Final = "<!-- benchmark:begin -->"
 END: Final = "<!-- benchmark:end -->"
 LONG_STEP_SECONDS: Final = 0.010
 PACKAGES: Final = ("torch", "lightning", "opentelemetry-sdk", "traceml-ai")
-TINY_BATCHES: Final = 2000
+TINY_BATCHES: Final = 500
+LONG_BATCHES: Final = 60
+"""About half a second, in which the machine is as it was for the training before."""
+PROCESS_BATCHES: Final = 3000
 """More than a second, so that what is done once a second, beside the training, is in the mean."""
-LONG_BATCHES: Final = 200
-PROCESS_BATCHES: Final = 1500
+CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median and quartiles over the rounds."""
+    """The median over the rounds, and bounds of it: of the median, not of the rounds."""
 
     median: float
     low: float
@@ -79,11 +84,13 @@ class Row:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return median and quartiles."""
-    if len(values) == 1:
-        return Spread(values[0], values[0], values[0])
-    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-    return Spread(median, low, high)
+    """Return the median with its bounds at `CONFIDENCE`; of rounds too few for that, the least and the greatest."""
+    bounds = stats.quantile_test(values, p=0.5).confidence_interval(CONFIDENCE)
+    low, high = (
+        edge if math.isnan(bound) else float(bound)
+        for bound, edge in ((bounds.low, min(values)), (bounds.high, max(values)))
+    )
+    return Spread(statistics.median(values), low, high)
 
 
 def compare(table: str, label: str, case: Sequence[Epoch], bare: Sequence[Epoch]) -> Row:
@@ -156,7 +163,8 @@ def render(rows: Sequence[Row], facts: dict[str, object], left_out: dict[str, st
     lines = [
         f"{facts['processor']}, {facts['cores']} cores; Python {facts['python']}, "
         + ", ".join(f"{name} {number}" for name, number in facts["packages"].items())  # type: ignore[attr-defined]
-        + ". Each number is the median over rounds, its quartiles in brackets."
+        + ". Each number is the median over rounds; in brackets are the bounds of that median at 95 % confidence, of "
+        "four rounds the least and the greatest."
     ]
     for table in dict.fromkeys(row.table for row in rows):
         own = [row for row in rows if row.table == table]
@@ -225,7 +233,7 @@ def insert(document: str, table: str) -> str:
 def main() -> None:
     """Parse the arguments, measure, write."""
     parser = argparse.ArgumentParser(description="What ocr_otel costs.")
-    parser.add_argument("--rounds", type=int, default=30, help="rounds in one process")
+    parser.add_argument("--rounds", type=int, default=80, help="rounds in one process")
     parser.add_argument("--process-rounds", type=int, default=4, help="rounds in processes of their own")
     parser.add_argument("--quick", action="store_true", help="few rounds; the documentation stays as it is")
     options = parser.parse_args()

@@ -13,12 +13,13 @@ import pytest
 
 from tests.performance.cases import KEEP_NONE, clean_environment, run_interleaved
 
-GOAL_MICROSECONDS: Final = 10.0
-"""What a batch that is not kept may cost; the benchmark shows what it does cost."""
+MOST_ADDED: Final = 0.1
+"""The share of the smallest step that Lightning can take that a batch that is not kept may add; the benchmark shows
+what it does add. An empty callback adds 0.03 to 0.04."""
 GROSS: Final = 3
-"""A regression is gross, and the guard fails, at this multiple of the goal."""
-ROUNDS: Final = 30
-BATCHES: Final = 400
+"""A regression is gross, and a guard fails, at this multiple of its goal."""
+ROUNDS: Final = 60
+BATCHES: Final = 200
 ENTRY_POINT_MILLISECONDS: Final = 1.0
 """The goal, which a quiet machine shows; a machine that is slow at files takes half as much again."""
 ENTRY_POINT_PROCESSES: Final = 9
@@ -77,25 +78,23 @@ def python(source: str, directory: Path, **environment: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def net_microseconds(directory: Path) -> float:
-    """Return what is added to the median batch of a tiny step where none is kept.
+def added(directory: Path) -> float:
+    """Return the share that is added to the median batch of a tiny step where none is kept.
 
-    By the lower quartile over rounds: those that the machine disturbed least, which a regression slows as well.
+    Each training is compared with the one of Lightning alone beside it, when the machine was alike.
     """
     took = run_interleaved(["bare", "ours"], KEEP_NONE, ROUNDS, BATCHES, 0, directory)
-    ours, bare = (statistics.quantiles([each.median for each in took[name]], n=4)[0] for name in ("ours", "bare"))
-    return (ours - bare) * 1e6
+    return statistics.median(ours.median / bare.median for bare, ours in zip(*took.values(), strict=True)) - 1
 
 
 @pytest.mark.timeout(600)
 def test_a_batch_that_is_not_kept_costs_little(tmp_path: Path) -> None:
-    limit = GOAL_MICROSECONDS * GROSS
-    net = net_microseconds(tmp_path / "first")
-    if net > limit:
+    share = added(tmp_path / "first")
+    if share > MOST_ADDED:
         # Another process may have been busy all through the rounds; a regression is there the second time as well.
-        net = min(net, net_microseconds(tmp_path / "second"))
-    print(f"no batch kept: {net:+.1f} µs on the median batch")
-    assert net <= limit, f"{net:.1f} µs added to the median batch; the goal is {GOAL_MICROSECONDS} µs"
+        share = min(share, added(tmp_path / "second"))
+    print(f"no batch kept: {share:+.1%} on the median batch")
+    assert share <= MOST_ADDED
 
 
 def test_off_imports_no_opentelemetry_and_nothing_of_ours_but_the_entry_points(tmp_path: Path) -> None:
