@@ -53,11 +53,13 @@ class Epoch:
     """What one epoch of a case took.
 
     Attributes:
+        quiet: Time of a batch that the machine hardly disturbed, seconds: the 10th percentile.
         median: Median time of a batch, seconds.
         mean: Mean time of a batch, seconds.
         outside: Time of `Trainer.fit` before the first batch and after the last, seconds.
     """
 
+    quiet: float
     median: float
     mean: float
     outside: float

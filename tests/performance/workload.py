@@ -81,6 +81,7 @@ def train(batches: int, products: int, callback: str | None, profiler: str | Non
     times = module.times[min(WARM_UP_BATCHES, batches // 4) :]
     durations = [(after - before) / 1e9 for before, after in itertools.pairwise(times)]
     return {
+        "quiet": statistics.quantiles(durations, n=10)[0],
         "median": statistics.median(durations),
         "mean": statistics.fmean(durations),
         "outside": (ended - begun) / 1e9 - (module.times[-1] - module.times[0]) / 1e9,
