@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from ocr_otel.cli.main import app
+from ocr_otel.comparison.statistics import TRIMMED
+from ocr_otel.comparison.steps import WARMUP
 from tests.integration.test_report_browser import Opened, browser, opened
 from tests.support import synthetic_run
 from tests.support.scripts import clean_environment
@@ -19,24 +22,42 @@ from tests.support.synthetic_run import Shape
 
 __all__ = ["browser", "opened"]
 
-SIZES = ("--epochs=2", "--samples=700", "--batch-size=2", "--workers=0")
+SIZES = ("--epochs=2", "--samples=350", "--batch-size=2", "--workers=0")
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 LONGEST = 150
+PACES = {"before": 0.120, "slowed": 0.138}
+"""Seconds of a step."""
+KEPT = 1.03
+"""A pace is kept where the steps took no more than so many times as long."""
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of the demo at once, so that what the machine does meanwhile meets both alike."""
-    folder = tmp_path_factory.mktemp("demo")
-    shares = {"before": 0.0, "slowed": 0.15}
+    """Two runs of the demo at once, one slower by 15 %.
+
+    Both are paced, to several times what a step takes by itself: of two trainings side by side a busy machine has been
+    seen to slow one by a tenth more than the other. How often a change is found beneath such noise is shown with that
+    of a recorded run. Where the machine did not let them keep their pace, they are run again.
+    """
+    for _ in range(ATTEMPTS):
+        folder = tmp_path_factory.mktemp("demo")
+        trained(folder)
+        if all(took(folder, name) < KEPT * pace for name, pace in PACES.items()):
+            break
+    return folder
+
+
+def trained(folder: Path) -> None:
     started = []
-    for name, share in shares.items():
+    for name, pace in PACES.items():
         environment = clean_environment(
             OCR_OTEL_ENABLED="true", OCR_OTEL_RUNS_DIR=str(folder), OCR_OTEL_RUN_ID=name,
             OCR_OTEL_BATCH_SPANS="400", OMP_NUM_THREADS="1",
         )  # fmt: skip
         arguments = [f"--data-dir={folder / 'data' / name}", f"--output={folder / 'out' / name}", *SIZES]
-        command = [sys.executable, "-m", "tests.support.paced_demo", str(share), *arguments]
+        steps = folder / f"{name}.json"
+        command = [sys.executable, "-m", "tests.support.paced_demo", str(pace), str(steps), *arguments]
         started.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
     try:
         for process in started:
@@ -45,7 +66,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         for process in started:
             process.kill()
-    return folder
 
 
 def compared(runs: Path, *names: str) -> dict[str, Any]:
@@ -54,13 +74,18 @@ def compared(runs: Path, *names: str) -> dict[str, Any]:
     return json.loads(result.stdout)["pairs"][0]
 
 
+def took(runs: Path, name: str) -> float:
+    """Return what a step took by the training's own clock, without the warm-up, in seconds."""
+    steps = json.loads((runs / f"{name}.json").read_text(encoding="utf-8"))
+    return float(stats.trim_mean(steps[WARMUP:], TRIMMED))
+
+
+@pytest.mark.timeout(600)
 def test_demo_that_is_slowed_by_a_sixth_is_found_slower(runs: Path) -> None:
     pair = compared(runs, "before", "slowed")
     assert pair["change"] == "slower", pair["sentence"]
-    assert pair["samples"]["base"]["compared"] > 500
-    # The bounds of one pair may miss the truth: that they do as rarely as they say is shown on many pairs. And a wait
-    # lasts a little longer than asked.
-    assert pair["batch_time"][0]["ratio"] == pytest.approx(1.15, abs=0.1)
+    assert pair["samples"]["base"]["compared"] > 250
+    assert pair["batch_time"][0]["ratio"] == pytest.approx(took(runs, "slowed") / took(runs, "before"), rel=0.03)
 
 
 @pytest.mark.browser
