@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ocr_otel.stack import processes
+from ocr_otel.stack.binaries import BINARIES
 from ocr_otel.stack.errors import StackError
 from ocr_otel.stack.files import Layout
 from ocr_otel.stack.plan import Plan, Server, make_plan
@@ -157,6 +158,7 @@ def _said(what: str, layout: Layout, server: Server) -> str:
 
 def _stop_all(layout: Layout) -> list[str]:
     killed = [name for name in _NAMES if processes.stop(layout.process(name), STOP_SECONDS)]
+    killed += processes.stop_unrecorded(BINARIES, layout.root, STOP_SECONDS)
     layout.description.unlink(missing_ok=True)
     return killed
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -81,17 +82,40 @@ def stop(record: Path, seconds: float) -> bool:
         Whether it had to be killed.
     """
     process = find(record)
-    was_killed = False
-    if process is not None:
-        try:
-            process.terminate()
-            was_killed = not _ends(process, seconds)
-            if was_killed:
-                process.kill()
-                _ends(process, seconds)
-        except psutil.NoSuchProcess:
-            pass
+    was_killed = process is not None and _stop(process, seconds)
     record.unlink(missing_ok=True)
+    return was_killed
+
+
+def stop_unrecorded(programs: Collection[str], root: Path, seconds: float) -> list[str]:
+    """Stop servers whose starter was killed before it could write them down, as `stop` does.
+
+    Args:
+        programs: Names of programs.
+        root: The directory below which they work, each in one that nobody else works in.
+        seconds: How long each has to end by itself.
+
+    Returns:
+        The programs that had to be killed.
+    """
+    found = [
+        process
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] in programs
+        and process.info["cwd"]
+        and Path(process.info["cwd"]).is_relative_to(root.resolve())
+    ]
+    return [process.info["name"] for process in found if _stop(process, seconds)]
+
+
+def _stop(process: psutil.Process, seconds: float) -> bool:
+    was_killed = False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        was_killed = not _ends(process, seconds)
+        if was_killed:
+            process.kill()
+            _ends(process, seconds)
     return was_killed
 
 

@@ -77,6 +77,7 @@ DESCRIBED: Final[Mapping[str, Any]] = {
         "dataloader.num_workers": 8,
         "dataloader.persistent_workers": True,
         "dataloader.pin_memory": True,
+        "parameters": 24_500_000,
         "optimizer.class": "AdamW",
         "optimizer.implementation": "fused",
         "optimizer.tensors": 212,

@@ -38,6 +38,8 @@ BY_CIRCUMSTANCE: Final = (
     semconv.CPU_DELAY_SECONDS,
     semconv.COLLECTING_SECONDS,
     semconv.FULL_COLLECTIONS,
+    # Of ranks that could be compared, which a rank of a busy machine cannot always be.
+    semconv.METRIC_STRAGGLER_DELAY,
     # Of the monitor, whose code the simulation runs: whether there were reads, swapping or a limit, or a slow batch.
     semconv.RESOURCE_PREFIX,
     semconv.SLOW_PREFIX,

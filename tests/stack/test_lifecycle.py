@@ -132,6 +132,13 @@ def test_status_tells_which_server_died(folder: Path, offset: int) -> None:
     assert [line.split()[0] for line in status.stdout.splitlines() if "not running" in line] == ["jaeger"]
 
 
+def test_down_stops_a_server_that_was_not_written_down_in_time(folder: Path, offset: int) -> None:
+    assert up(folder, offset).returncode == 0
+    Layout(folder / FOLDER).process("prometheus").unlink()
+    assert ocr_otel(folder, "stack", "down", "--directory", FOLDER).returncode == 0
+    assert left_running(folder) == []
+
+
 def test_down_stops_what_a_killed_up_left(folder: Path, offset: int) -> None:
     command = [Path(sys.executable).with_name("ocr-otel"), "stack", "up", "--team", "--directory", FOLDER]
     process = subprocess.Popen([*command, "--port-offset", str(offset)], cwd=folder, stdout=subprocess.DEVNULL)

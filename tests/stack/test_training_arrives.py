@@ -320,9 +320,14 @@ def test_exemplars_lead_to_batch_traces_that_jaeger_knows(
     stack: RunningStack, trained: Trained, labels: str, arrived: dict[str, list[dict[str, Any]]]
 ) -> None:
     name = semconv.prometheus_name(semconv.METRICS[semconv.METRIC_BATCH_DURATION])
-    found = stack.exemplars(f"{name}_bucket{{{labels}}}")
+    found: list[dict[str, Any]] = []
+
+    def several() -> bool:
+        found[:] = stack.exemplars(f"{name}_bucket{{{labels}}}")
+        return len({exemplar["labels"]["trace_id"] for exemplar in found}) >= 3
+
+    wait_for(several, ARRIVAL, "exemplars of three traces are in Prometheus")
     batches = {batch.trace_id: batch for batch in kept_batches(trained)}
-    assert len({exemplar["labels"]["trace_id"] for exemplar in found}) >= 3
     for exemplar in found:
         batch = batches[exemplar["labels"]["trace_id"]]
         assert exemplar["labels"]["span_id"] == batch.span_id
