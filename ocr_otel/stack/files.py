@@ -71,6 +71,11 @@ class Layout:
         """Where a server keeps its data."""
         return self.root / "data" / server
 
+    def work(self, server: str) -> Path:
+        """Where a server works, and no other does."""
+        # Alertmanager looks for `webhook-url` where it works.
+        return self.alertmanager if server == "alertmanager" else self.data(server)
+
     def log(self, server: str) -> Path:
         """What a server says since its last start; the start before is beside it, with `.1`."""
         return self.logs / f"{server}.log"

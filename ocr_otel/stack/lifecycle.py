@@ -158,7 +158,7 @@ def _said(what: str, layout: Layout, server: Server) -> str:
 
 def _stop_all(layout: Layout) -> list[str]:
     killed = [name for name in _NAMES if processes.stop(layout.process(name), STOP_SECONDS)]
-    killed += processes.stop_unrecorded(BINARIES, layout.root, STOP_SECONDS)
+    killed += processes.stop_unrecorded(BINARIES, {layout.work(name): name for name in _NAMES}, STOP_SECONDS)
     layout.description.unlink(missing_ok=True)
     return killed
 

@@ -98,7 +98,7 @@ def make_plan(layout: Layout, configuration: Path, team: bool, offset: int = 0) 
         # The single Collector is configured by the file `single.yaml`.
         file = configuration / ("single.yaml" if name == "collector" else f"{name}.yaml")
         return Server(
-            name, "otelcol", (f"--config=file:{file}",), with_own_data(name), layout.data(name), plan.url(health)
+            name, "otelcol", (f"--config=file:{file}",), with_own_data(name), layout.work(name), plan.url(health)
         )
 
     jaeger = Server(
@@ -106,7 +106,7 @@ def make_plan(layout: Layout, configuration: Path, team: bool, offset: int = 0) 
         "jaeger",
         (f"--config=file:{configuration / 'jaeger.yaml'}",),
         with_own_data("jaeger"),
-        layout.data("jaeger"),
+        layout.work("jaeger"),
         f"{plan.url('STACK_JAEGER_HEALTH_PORT')}/status",
     )
     prometheus = Server(
@@ -121,7 +121,7 @@ def make_plan(layout: Layout, configuration: Path, team: bool, offset: int = 0) 
             "--enable-feature=exemplar-storage",
         ),
         {},
-        layout.data("prometheus"),
+        layout.work("prometheus"),
         f"{plan.url('PROMETHEUS')}/-/ready",
     )
     alertmanager = Server(
@@ -135,8 +135,7 @@ def make_plan(layout: Layout, configuration: Path, team: bool, offset: int = 0) 
             "--cluster.listen-address=",
         ),
         {},
-        # `webhook-url` is looked for where it works.
-        layout.alertmanager,
+        layout.work("alertmanager"),
         f"{plan.url('ALERTMANAGER')}/-/ready",
     )
     collectors = (

@@ -87,25 +87,24 @@ def stop(record: Path, seconds: float) -> bool:
     return was_killed
 
 
-def stop_unrecorded(programs: Collection[str], root: Path, seconds: float) -> list[str]:
+def stop_unrecorded(programs: Collection[str], servers: Mapping[Path, str], seconds: float) -> list[str]:
     """Stop servers whose starter was killed before it could write them down, as `stop` does.
 
     Args:
-        programs: Names of programs.
-        root: The directory below which they work, each in one that nobody else works in.
+        programs: Names of the programs that servers are.
+        servers: The servers by the directory in which each, and nobody else, works.
         seconds: How long each has to end by itself.
 
     Returns:
-        The programs that had to be killed.
+        The servers that had to be killed.
     """
+    by_directory = {str(directory.resolve()): name for directory, name in servers.items()}
     found = [
-        process
+        (by_directory[process.info["cwd"]], process)
         for process in psutil.process_iter(["name", "cwd"])
-        if process.info["name"] in programs
-        and process.info["cwd"]
-        and Path(process.info["cwd"]).is_relative_to(root.resolve())
+        if process.info["name"] in programs and process.info["cwd"] in by_directory
     ]
-    return [process.info["name"] for process in found if _stop(process, seconds)]
+    return [name for name, process in found if _stop(process, seconds)]
 
 
 def _stop(process: psutil.Process, seconds: float) -> bool:

@@ -20,7 +20,7 @@ from ocr_otel.recording.device_times import PHASES, DeviceContext
 from ocr_otel.recording.journal import NullContext, TimedContext
 from ocr_otel.training.ranges import RangeContext, ranged
 from ocr_otel.training.train_batch import TrainBatch
-from ocr_otel.training.wrapping import is_own, unset
+from ocr_otel.training.wrapping import is_own, replace
 
 Failed = Callable[[str, Exception], None]
 
@@ -213,10 +213,6 @@ class ProfilerSeam:
     """
 
     def __init__(self, profiler: Any, contexts: Contexts) -> None:
-        self._profiler = profiler
-        # A method may have been replaced on this one profiler before: it is called, and put back.
-        self._own = {name: getattr(profiler, name) for name in _METHODS if is_own(profiler, name)}
-
         def start(action_name: str) -> None:
             contexts[action_name].__enter__()
 
@@ -226,20 +222,18 @@ class ProfilerSeam:
             if context is not None:
                 context.__exit__(None, None, None)
 
-        if type(profiler).__name__ == "PassThroughProfiler" and not self._own:
-            profiler.profile = contexts.__getitem__
-            profiler.start = start
-            profiler.stop = stop
+        replacements: dict[str, Callable[..., Any]]
+        # A method may have been replaced on this one profiler before: it is called, and put back.
+        if type(profiler).__name__ == "PassThroughProfiler" and not any(is_own(profiler, name) for name in _METHODS):
+            replacements = {"profile": contexts.__getitem__, "start": start, "stop": stop}
         else:
-            profiler.start = _both(profiler.start, start)
-            profiler.stop = _both(profiler.stop, stop)
+            replacements = {"start": _both(profiler.start, start), "stop": _both(profiler.stop, stop)}
+        self._undo = [replace(profiler, name, replacement) for name, replacement in replacements.items()]
 
     def remove(self) -> None:
         """Leave the profiler as it was."""
-        for name in _METHODS:
-            unset(self._profiler, name)
-        for name, method in self._own.items():
-            setattr(self._profiler, name, method)
+        for undo in self._undo:
+            undo()
 
 
 def _both(theirs: Callable[[str], Any], ours: Callable[[str], None]) -> Callable[[str], None]:

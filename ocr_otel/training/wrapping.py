@@ -21,12 +21,9 @@ def is_own(owner: object, name: str) -> bool:
     return name in vars(owner)
 
 
-def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> Callable[[], None]:
-    """Let calls of a method go through a wrapper; return what undoes that."""
+def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> Callable[[], None]:
+    """Put something in a method's place; return what undoes that."""
     original, own = getattr(owner, name), is_own(owner, name)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
 
     def undo() -> None:
         if own:
@@ -34,8 +31,18 @@ def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> Callable[[], Non
         else:
             unset(owner, name)
 
-    setattr(owner, name, call)
+    setattr(owner, name, replacement)
     return undo
+
+
+def wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> Callable[[], None]:
+    """Let calls of a method go through a wrapper; return what undoes that."""
+    original = getattr(owner, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    return replace(owner, name, call)
 
 
 def unset(owner: object, name: str) -> None:

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from scipy import stats
 from typer.testing import CliRunner
 
 from ocr_otel.cli.main import app
-from ocr_otel.comparison.statistics import TRIMMED
+from ocr_otel.comparison.statistics import trimmed_mean
 from ocr_otel.comparison.steps import WARMUP
 from tests.integration.test_report_browser import Opened, browser, opened
 from tests.support import synthetic_run
@@ -77,7 +77,7 @@ def compared(runs: Path, *names: str) -> dict[str, Any]:
 def took(runs: Path, name: str) -> float:
     """Return what a step took by the training's own clock, without the warm-up, in seconds."""
     steps = json.loads((runs / f"{name}.json").read_text(encoding="utf-8"))
-    return float(stats.trim_mean(steps[WARMUP:], TRIMMED))
+    return float(trimmed_mean(np.array(steps[WARMUP:])))
 
 
 @pytest.mark.timeout(600)

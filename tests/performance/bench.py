@@ -167,7 +167,7 @@ def render(rows: Sequence[Row], facts: dict[str, object], left_out: dict[str, st
         f"{facts['processor']}, {facts['cores']} cores; Python {facts['python']}, "
         + ", ".join(f"{name} {number}" for name, number in facts["packages"].items())  # type: ignore[attr-defined]
         + ". A quiet batch is the 10th percentile. Each number is the median over rounds; in brackets are the bounds "
-        "of that median at 95 % confidence, of four rounds the least and the greatest."
+        "of that median at 95 % confidence, of too few rounds for that the least and the greatest."
     ]
     for table in dict.fromkeys(row.table for row in rows):
         own = [row for row in rows if row.table == table]

@@ -38,6 +38,7 @@ from ocr_otel.telemetry.resource import describe_process
 from ocr_otel.watchdog.batch_ids import batch_span_id, batch_trace_id
 
 BATCH_SIZE: Final = 32
+PARAMETERS: Final = 24_500_000
 CONFIGURATION: Final[Mapping[str, Any]] = {
     semconv.LIGHTNING_PACKAGE: "lightning",
     **{
@@ -58,7 +59,7 @@ CONFIGURATION: Final[Mapping[str, Any]] = {
             "num_devices": 8,
             "num_nodes": 128,
             "overfit_batches": 0.0,
-            "parameters": 24_500_000,
+            "parameters": PARAMETERS,
             "precision": "bf16-mixed",
             "profiler": "PassThroughProfiler",
             "strategy": "DDPStrategy",
@@ -77,10 +78,10 @@ DESCRIBED: Final[Mapping[str, Any]] = {
         "dataloader.num_workers": 8,
         "dataloader.persistent_workers": True,
         "dataloader.pin_memory": True,
-        "parameters": 24_500_000,
         "optimizer.class": "AdamW",
         "optimizer.implementation": "fused",
         "optimizer.tensors": 212,
+        "parameters": PARAMETERS,
         "torch.threads": 1,
     }.items()
 }

@@ -38,8 +38,6 @@ BY_CIRCUMSTANCE: Final = (
     semconv.CPU_DELAY_SECONDS,
     semconv.COLLECTING_SECONDS,
     semconv.FULL_COLLECTIONS,
-    # Of ranks that could be compared, which a rank of a busy machine cannot always be.
-    semconv.METRIC_STRAGGLER_DELAY,
     # Of the monitor, whose code the simulation runs: whether there were reads, swapping or a limit, or a slow batch.
     semconv.RESOURCE_PREFIX,
     semconv.SLOW_PREFIX,
@@ -178,7 +176,8 @@ def test_simulated_metrics_have_the_shape_of_real_ones(
 ) -> None:
     expected = series(lines(real / f"rank-{rank}" / "metrics.jsonl", ExportMetricsServiceRequest))
     found = series(simulated["metrics"][rank])
-    assert found.keys() == expected.keys()
+    # A rank of a busy machine cannot always be compared with the others.
+    assert expected.keys() <= found.keys() <= expected.keys() | {semconv.METRIC_STRAGGLER_DELAY}
     for name, described in expected.items():
         assert found[name] == described, name
 
