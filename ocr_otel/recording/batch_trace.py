@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, TraceFlags
 
@@ -163,6 +164,8 @@ def root(session: Session, batch: KeptBatch, trace_id: int, span_id: int, parent
     return ReadableSpan(
         semconv.BATCH_SPAN_BY_STAGE[batch.stage],
         SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)),
+        # Without one, the SDK's type looks for all that the process is, in threads that it starts for that.
+        resource=Resource.get_empty(),
         attributes=_attributes(batch),
         links=(parent,),
         start_time=batch.start + offset,

@@ -31,7 +31,7 @@ def measure(devices: int, batches: int, products: int, rounds: int) -> dict[str,
         processes = ranked.begin_ranks(Path(folder), devices, arguments, environment, script=WORKLOAD)
         run = ranked.ended(Path(folder), processes)
         if any(run.statuses):
-            raise RuntimeError(run.output)
+            raise RuntimeError(f"exit statuses {run.statuses}\n{run.output}")
         measured: dict[str, list[float]] = json.loads(result.read_text(encoding="utf-8"))
         return measured
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 
 from ocr_otel import semconv
 from ocr_otel.recording import Recorder, batch_trace, journal
@@ -373,6 +375,20 @@ def test_batches_behind_a_slow_one_do_not_wait_for_what_it_waits_for(memory) -> 
     assert slow not in kept
     recorder.end_entry(Outcome.COMPLETED)
     assert slow in [span.attributes[semconv.BATCH_IDX] for span in memory.named(semconv.TRAIN_BATCH)]
+
+
+def test_noting_a_slow_batch_does_not_look_for_what_the_process_is(memory, monkeypatch) -> None:
+    recorder = memory.recorder()
+    begin(recorder)
+    recorder.begin_loop(Stage.TRAIN, 0, 400)
+    noted: list[ReadableSpan] = []
+    monkeypatch.setattr(recorder._drain._session, "note", noted.append)
+    monkeypatch.setattr(Resource, "create", failing)
+    for index in range(23):
+        batch(recorder, index, 0.05 if index == 21 else 0.0)
+    recorder._drain.take()
+    assert 21 in [(span.attributes or {})[semconv.BATCH_IDX] for span in noted]
+    recorder.end_entry(Outcome.COMPLETED)
 
 
 def failing(*what: object) -> Any:

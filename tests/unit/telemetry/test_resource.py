@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 
 from ocr_otel import semconv
 from ocr_otel.redaction import REDACTED
@@ -34,6 +35,22 @@ def test_attributes_of_the_user_go_before_ours_and_lose_secrets(monkeypatch: pyt
     assert found["team.api_key"] == REDACTED
     assert found["store"] == f"https://{REDACTED}@store.example"
     assert found[semconv.RUN_ID] == "run"
+
+
+def test_it_is_equal_to_one_of_the_sdk_and_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = describe_process(RunIdentity("run"))
+    same = Resource(found.attributes, found.schema_url)
+    assert found == same
+    assert same == found
+    assert hash(found) == hash(same)
+
+    def hashed_again(*_: object, **__: object) -> str:
+        raise AssertionError("its text is made again")
+
+    monkeypatch.setattr("opentelemetry.sdk.resources.dumps", hashed_again)
+    with pytest.raises(AssertionError):
+        hash(same)
+    assert {found: 1}[found] == 1
 
 
 @pytest.mark.parametrize("packed", [False, True])
