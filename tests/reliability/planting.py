@@ -55,6 +55,8 @@ BARE: Final = {
     "training.dataloaders.DataLoaderSeam.iterator",
     "training.dataloaders.DataLoaderSeam._make",
     "training.dataloaders._TimedIterators.__call__",
+    # Which loader it is: without that nobody could make its iterator.
+    "training.dataloaders._TimedIterators._of",
     "telemetry.failures.attempt",
     "training.guard.guarded",
     "training.hooks.TrainingHooks._end",

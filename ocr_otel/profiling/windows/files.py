@@ -18,6 +18,9 @@ _LEVEL: Final = 4
 """Of gzip: nearly as small as the default, in half of the time."""
 _CHUNK: Final = 2**20
 _NUMBER: Final = re.compile(r"\d+-(\d+)-")
+_given: Final[dict[tuple[Path, int], int]] = {}
+"""The last number that this process gave, by directory and rank: the last trace of an entry may not be written yet when
+the next entry begins."""
 
 
 class TraceFiles:
@@ -33,15 +36,15 @@ class TraceFiles:
         self.directory: Path = directory / DIRECTORY
         self._rank = rank
         self._limit = limit
-        self._number: int | None = None
 
     def new_name(self, mode: str) -> str:
         """Return a window's name, from which its files have theirs: no other entry or attempt of the run has it."""
-        if self._number is None:
+        of_rank = (self.directory, self._rank)
+        if of_rank not in _given:
             found = (_NUMBER.match(path.name) for path in self.directory.glob(f"{self._rank}-*"))
-            self._number = max((int(each[1]) for each in found if each), default=0)
-        self._number += 1
-        return f"{self._rank}-{self._number:03d}-{mode}"
+            _given[of_rank] = max((int(each[1]) for each in found if each), default=0)
+        _given[of_rank] += 1
+        return f"{self._rank}-{_given[of_rank]:03d}-{mode}"
 
     def scratch(self, name: str) -> Path:
         """Return where a trace is written before it is compressed."""

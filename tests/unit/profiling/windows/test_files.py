@@ -6,6 +6,8 @@ import gzip
 import os
 from pathlib import Path
 
+import pytest
+
 from ocr_otel.profiling.windows.files import PROFILE_SUFFIX, TRACE_SUFFIX, TraceFiles
 
 
@@ -28,13 +30,23 @@ def test_the_trace_is_what_was_written(tmp_path: Path) -> None:
     assert gzip.decompress(path.read_bytes()) == b"trace" * 1000
 
 
-def test_another_entry_or_attempt_takes_no_name_that_is_taken(tmp_path: Path) -> None:
+def test_another_entry_takes_no_name_that_is_given(tmp_path: Path) -> None:
     first = TraceFiles(tmp_path, 0, 10**9)
-    names = [written(first, 1, 10), first.new_name("start"), written(first, 2, 10)]
-    assert names == ["0-001-periodic", "0-002-start", "0-003-periodic"]
+    names = [written(first, 1, 10), first.new_name("start"), written(first, 2, 10), first.new_name("start")]
+    assert names == ["0-001-periodic", "0-002-start", "0-003-periodic", "0-004-start"]
+    # The last of them is not written yet.
     again = TraceFiles(tmp_path, 0, 10**9)
-    assert [again.new_name("anomaly"), again.new_name("start")] == ["0-004-anomaly", "0-005-start"]
+    assert [again.new_name("anomaly"), again.new_name("start")] == ["0-005-anomaly", "0-006-start"]
     assert TraceFiles(tmp_path, 10, 10**9).new_name("start") == "10-001-start"
+
+
+def test_another_attempt_takes_no_name_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = TraceFiles(tmp_path, 0, 10**9)
+    written(first, 1, 10)
+    written(first, 2, 10)
+    # A process that knows nothing of the one before.
+    monkeypatch.setattr("ocr_otel.profiling.windows.files._given", {})
+    assert TraceFiles(tmp_path, 0, 10**9).new_name("anomaly") == "0-003-anomaly"
 
 
 def test_the_oldest_go_first_with_what_lies_beside_them(tmp_path: Path) -> None:
