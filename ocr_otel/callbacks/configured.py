@@ -46,7 +46,7 @@ class Recording(TrainingHooks):
     @guarded
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An entry begins."""
-        if self._recorder is None and self._first_of(trainer):
+        if self._open is None and self._first_of(trainer):
             self._plan = together([each.asked for each in trainer.callbacks if isinstance(each, Recording)])
             if self._plan is None:
                 return
