@@ -149,5 +149,5 @@ def test_who_is_not_trusted_gets_nothing_and_nothing_is_lost_in_silence(
         # gRPC does not tell its callers why; of a client's certificate nobody does.
         assert "certificate" in done.stderr.lower(), done.stderr
     # What was not taken waits, for `ocr_otel.telemetry.delivery` or `ocr-otel replay`.
-    waiting = [path for path in (folder / "runs" / "run").rglob("*") if path.is_file() and path.stat().st_size]
+    waiting = (folder / "runs" / "run" / "spool").glob("traces-*.jsonl")
     assert any(b"resourceSpans" in path.read_bytes() for path in waiting), done.stderr

@@ -57,6 +57,7 @@ def test_the_page_of_verdicts_has_the_thresholds_of_the_code() -> None:
     from ocr_otel.diagnosis.thresholds import THRESHOLDS
 
     page = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
+    assert set(THRESHOLDS) == set(semconv.Bottleneck) - {semconv.Bottleneck.NONE}
     for kind, threshold in THRESHOLDS.items():
         assert re.search(rf"\| `{kind}` \|.*\| {threshold * 100:.0f} %", page), kind
 

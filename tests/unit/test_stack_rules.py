@@ -100,26 +100,26 @@ def test_recorded_series_are_read_by_an_alert_or_dashboard() -> None:
 @pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
 def test_an_alert_says_how_bad_it_is_what_it_saw_and_where_to_read_on(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in {"critical", "warning", "info"}
-    assert re.fullmatch(r"\d+[sm]", alert["for"])
+    assert re.fullmatch(r"\d+[sm]", alert.get("for", "")), "an alert needs `for` in seconds or minutes, such as 10m"
     annotations = alert["annotations"]
     assert set(annotations) == {"summary", "description", "runbook_url"}
     assert "{{" in annotations["summary"]
     # These two say that something is absent: there is no number to tell.
     if alert["alert"] not in {"TrainingRunNotStarting", "TelemetryServerDown"}:
-        assert "$value" in annotations["description"]
+        assert "$value" in annotations["description"], "the description tells the number: $value"
     page = ROOT / annotations["runbook_url"]
     assert page.stem == alert["alert"]
     text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"# {alert['alert']}: ")
-    assert f"Severity: {alert['labels']['severity']}." in text
+    assert text.startswith(f"# {alert['alert']}: "), f"{page.name} begins with the alert's name as its title"
+    assert f"Severity: {alert['labels']['severity']}." in text, f"{page.name} tells the severity as the rule does"
     for heading in ("What it means", "How to check", "What to do"):
-        assert f"\n## {heading}\n" in text
+        assert f"\n## {heading}\n" in text, f"{page.name} lacks the heading {heading}"
 
 
 def test_there_is_no_page_without_an_alert_and_the_index_has_all() -> None:
     folder = ROOT / "docs" / "runbooks"
     pages = {page.stem for page in folder.glob("*.md")} - {"index"}
-    assert pages == set(ALERTS)
+    assert pages == set(ALERTS), "each alert has a page docs/runbooks/<Name>.md, and each page an alert"
     index = (folder / "index.md").read_text(encoding="utf-8")
     for name, alert in ALERTS.items():
         assert f"| [{name}]({name}.md) | {alert['labels']['severity']} |" in index
@@ -144,9 +144,9 @@ def test_an_alert_is_tested_in_both_directions_and_after_a_clean_end(name: str) 
                     fires += bool(check.get("exp_alerts"))
                     quiet += not check.get("exp_alerts") and path.stem != "quiet_test"
                     after_clean_end += path.stem == "quiet_test"
-    assert fires
-    assert quiet
-    assert after_clean_end >= 6
+    assert fires, f"no case of rules/tests/ in which {name} fires"
+    assert quiet, f"no case of rules/tests/ in which {name} does not fire"
+    assert after_clean_end >= 6, f"quiet_test.yaml names {name} {after_clean_end} times, not at each time of its cases"
 
 
 def test_prometheus_promotes_what_rules_group_by_and_no_more() -> None:

@@ -28,7 +28,7 @@ each_panel = pytest.mark.parametrize(("name", "panel"), PANELS, ids=IDS)
 
 def test_building_again_changes_nothing() -> None:
     written = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
-    assert {name: text(build()) for name, build in DASHBOARDS.items()} == written
+    assert {name: text(build()) for name, build in DASHBOARDS.items()} == written, "run `make dashboards`"
 
 
 def test_the_four_dashboards_are_found_by_fixed_identifiers() -> None:
@@ -80,9 +80,10 @@ def test_titles_and_numbers_of_panels_are_unique(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_panels_lie_beside_each_other_and_few_in_a_row(name: str) -> None:
-    places = [panel["gridPos"] for panel in reading.load(name)["panels"]]
-    for place in places:
-        assert place["x"] + place["w"] <= 24
+    panels = reading.load(name)["panels"]
+    places = [panel["gridPos"] for panel in panels]
+    for panel, place in zip(panels, places, strict=True):
+        assert place["x"] + place["w"] <= 24, f"{panel['title']}: the widths of a line of panels must add up to 24"
         assert place["w"] >= 4
     for one, other in combinations(places, 2):
         assert (

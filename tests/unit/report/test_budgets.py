@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from ocr_otel import semconv
+from ocr_otel.callbacks.binding import budget_of
+from ocr_otel.diagnosis import TimeBudget
+from ocr_otel.report.budgets import of_epoch
 from ocr_otel.report.build import build
 from ocr_otel.report.card import parts_of
 from ocr_otel.runs import load
@@ -14,6 +21,19 @@ from ocr_otel.semconv import Phase
 from tests.support import run_directory as make
 from tests.support import synthetic_run
 from tests.support.synthetic_run import Shape
+
+
+def given(function: Callable[..., TimeBudget]) -> set[str | None]:
+    tree = ast.walk(ast.parse(inspect.getsource(function)))
+    (call,) = (node for node in tree if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "TimeBudget")
+    return {keyword.arg for keyword in call.keywords}
+
+
+def test_a_field_is_known_while_it_trains_and_from_the_spans() -> None:
+    names = {field.name for field in fields(TimeBudget)}
+    assert names - given(budget_of) == set(), "set it in callbacks/binding.py"
+    # Of an epoch it is one.
+    assert names - given(of_epoch) == {"epochs"}, "set it in report/budgets.py"
 
 
 @pytest.mark.parametrize("outcome", ["completed", "failed", ""])
