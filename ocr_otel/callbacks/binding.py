@@ -12,7 +12,7 @@ from ocr_otel.diagnosis.budget import total, with_callbacks
 from ocr_otel.profiling.profile import WindowProfile
 from ocr_otel.recording import EntrySummary, Judgement, LoopSummary
 from ocr_otel.semconv import Bottleneck
-from ocr_otel.training.open_entry import Verdicts
+from ocr_otel.training.verdicts import Verdicts
 
 
 def budget_of(summary: LoopSummary) -> TimeBudget:

@@ -17,7 +17,8 @@ from ocr_otel.training.guard import guarded, say_off
 from ocr_otel.training.identity import identity_of
 from ocr_otel.training.listening import Listen, listens_not
 from ocr_otel.training.log_bridge import check_logs
-from ocr_otel.training.open_entry import OpenEntry, Present, Verdicts
+from ocr_otel.training.open_entry import OpenEntry
+from ocr_otel.training.verdicts import Present, Verdicts
 
 
 class TrainingHooks:

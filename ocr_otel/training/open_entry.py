@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import Any
 
 from ocr_otel import semconv
-from ocr_otel.profiling.profile import WindowProfile
-from ocr_otel.profiling.windows.results import JudgeWindow
-from ocr_otel.recording import EntrySummary, Judgement, LoopSummary, Recorder
+from ocr_otel.recording import Judgement, LoopSummary, Recorder
 from ocr_otel.recording.summaries import Interruptions
 from ocr_otel.resources.monitor import Monitor
 from ocr_otel.semconv import Outcome, Stage
@@ -43,10 +41,8 @@ from ocr_otel.training.resuming import resumes_inside_epoch
 from ocr_otel.training.strategy_seam import StrategySeam
 from ocr_otel.training.train_batch import TrainBatch
 from ocr_otel.training.validation_seam import ValidationSeam
+from ocr_otel.training.verdicts import Present, Verdicts
 from ocr_otel.training.windows import TrainingWindows, windows_of
-
-Present = Callable[[EntrySummary], None]
-"""Shows a person what a finished entry was like."""
 
 _STAGES_OF: Mapping[str, tuple[Stage, ...]] = {
     "fit": (Stage.TRAIN, Stage.VALIDATE),
@@ -54,19 +50,6 @@ _STAGES_OF: Mapping[str, tuple[Stage, ...]] = {
     "test": (Stage.TEST,),
     "predict": (Stage.PREDICT,),
 }
-
-
-class Verdicts(NamedTuple):
-    """Where verdicts come from; handed in, because diagnosis is not known here.
-
-    Attributes:
-        of_epochs: Judges epochs: their summaries, their wall time in seconds, what else is known as attributes, and
-            what the last window of the profiler showed.
-        of_window: Judges a window of the profiler.
-    """
-
-    of_epochs: Callable[[tuple[LoopSummary, ...], float, Mapping[str, Any], WindowProfile | None], Judgement]
-    of_window: JudgeWindow
 
 
 class OpenEntry:

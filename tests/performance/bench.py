@@ -121,7 +121,7 @@ def in_one_process(table: str, rounds: int, batches: int, products: int, say: Ca
             for name, label in labels.items():
                 if name != "bare":
                     rows.append(compare(table, label, took[name], bare))
-                    say(f"  {label}: {_number(rows[-1].quiet_net, 1e6, 1)} µs")
+                    say(f"  {label}: {signed(rows[-1].quiet_net, 1e6, 1)} µs")
     return rows
 
 
@@ -182,17 +182,18 @@ def render(rows: Sequence[Row], facts: dict[str, object], left_out: dict[str, st
         for row in own:
             ratio = row.quiet_ratio
             text = f"| {row.label} | ×{ratio.median:.4f} ({ratio.low:.4f} to {ratio.high:.4f}) "
-            text += "".join(f"| {_number(net, 1e6, 1)} " for net in (row.quiet_net, row.net, row.mean_net))
-            text += f"| {_number(row.outside_net, 1e3, 0)} |"
+            text += "".join(f"| {signed(net, 1e6, 1)} " for net in (row.quiet_net, row.net, row.mean_net))
+            text += f"| {signed(row.outside_net, 1e3, 0)} |"
             if row.rss_net is not None:
-                text += f" {_number(row.rss_net, 2**-20, 1)} |"
+                text += f" {signed(row.rss_net, 2**-20, 1)} |"
             lines.append(text)
     if left_out:
         lines += ["", *(f"Left out: {name}, {why}." for name, why in left_out.items())]
     return "\n".join(lines)
 
 
-def _number(value: Spread, scale: float, digits: int) -> str:
+def signed(value: Spread, scale: float, digits: int) -> str:
+    """Return a difference with its bounds."""
     return f"{value.median * scale:+.{digits}f} ({value.low * scale:+.{digits}f} to {value.high * scale:+.{digits}f})"
 
 

@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from tests.performance.bench import spread
+from tests.performance.bench import signed, spread
 from tests.performance.workload import products_for
 from tests.support import ranked
 
@@ -49,9 +49,9 @@ def row(label: str, devices: int, measured: dict[str, list[dict[str, float]]]) -
     for which in ("quiet", "median"):
         pairs = [(ours[which], bare[which]) for ours, bare in zip(measured["ours"], measured["bare"], strict=True)]
         ratio = spread([ours / bare for ours, bare in pairs])
-        net = spread([(ours - bare) * 1e6 for ours, bare in pairs])
+        net = spread([ours - bare for ours, bare in pairs])
         text += f"| ×{ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) "
-        text += f"| {net.median:+.0f} µs ({net.low:+.0f} to {net.high:+.0f}) "
+        text += f"| {signed(net, 1e6, 0)} µs "
     return f"{text}|"
 
 

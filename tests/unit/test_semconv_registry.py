@@ -62,8 +62,8 @@ def test_it_has_every_name_that_we_emit() -> None:
         "span": semconv.SPANS,
         "event": semconv.EVENTS,
     }
-    names = {(signal, name) for signal, names in emitted.items() for name in names}
-    assert set(made.described(NOW)) == names, "run `make semconv`"
+    declared = {(signal, name) for signal, names in emitted.items() for name in names}
+    assert set(made.described(NOW)) == declared, "run `make semconv`"
 
 
 def test_it_follows_the_schema_of_semantic_conventions() -> None:
