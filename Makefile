@@ -9,7 +9,7 @@ export UV_LINK_MODE ?= copy
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all test-lightning test-matrix test-package soak bench bench-guard bench-ranks stack stack-stop test-stack bench-stack scale dashboards semconv docs docs-screenshots constraints audit clean
+.PHONY: help setup demo test lint test-diagnosis test-reliability test-reliability-all test-lightning test-matrix test-package soak bench bench-guard bench-faults bench-ranks bench-watch stack stack-stop test-stack bench-stack scale dashboards semconv docs docs-screenshots constraints audit clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -70,6 +70,12 @@ bench: $(READY) ## Measure what the recording costs, beside others; takes some m
 
 bench-guard: $(READY) ## Fail on a gross regression of what the recording costs.
 	$(BIN)/python -m pytest tests/performance $(ARGS)
+
+bench-faults: $(READY) ## Measure what a Collector that does not work costs a step; wants a quiet machine (about 20 minutes).
+	$(BIN)/python -m tests.reliability.slowdown $(ARGS)
+
+bench-watch: $(READY) ## Measure what an open live page costs a step; wants a quiet machine.
+	$(BIN)/python -m tests.performance.bench_watch $(ARGS)
 
 bench-ranks: $(READY) ## Measure what the recording adds to a step of several ranks; wants a quiet machine.
 	$(BIN)/python -m tests.performance.bench_ranks $(ARGS)

@@ -85,9 +85,9 @@ class Row:
     rss_net: Spread | None = None
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Return the median with its bounds at `CONFIDENCE`; of rounds too few for that, the least and the greatest."""
-    bounds = stats.quantile_test(values, p=0.5).confidence_interval(CONFIDENCE)
+def spread(values: Sequence[float], confidence: float = CONFIDENCE) -> Spread:
+    """Return the median with its bounds; of rounds too few for the confidence, the least and the greatest."""
+    bounds = stats.quantile_test(values, p=0.5).confidence_interval(confidence)
     low, high = (
         edge if math.isnan(bound) else float(bound)
         for bound, edge in ((bounds.low, min(values)), (bounds.high, max(values)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 SCRIPT = Path(__file__).parent / "user_training.py"
 LONGEST_RUN = 150
@@ -108,3 +111,16 @@ def check_said_once(ended: Ended) -> None:
     assert not [line for line, times in said.items() if times > 1], ended.err
     assert "Exception ignored" not in ended.err, ended.err
     assert "/ocr_otel/" not in ended.err.replace("/ocr_otel/training/worker.py", ""), ended.err
+
+
+def end_deliveries(folder: Path) -> None:
+    """End what still tries to deliver from runs in a folder."""
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in argument for argument in process.info["cmdline"] or ())
+    ]
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    psutil.wait_procs(found, LONGEST_RUN)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import psutil
 import pytest
 
+from tests.reliability.hard import end_deliveries
 from tests.support.certificates import Authority, Certificate
 from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 from tests.support.scripts import train
@@ -52,9 +52,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder; what still tries to deliver from it is ended."""
     yield tmp_path
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(tmp_path) in argument for argument in process.info["cmdline"] or ()):
-            process.terminate()
+    end_deliveries(tmp_path)
 
 
 @contextmanager

@@ -144,9 +144,9 @@ def begin_ranks(
     ]
 
 
-def ended(folder: Path, processes: Sequence[Process]) -> Run:
-    """Wait for processes and read what they left."""
-    statuses = [process.wait() for process in processes]
+def ended(folder: Path, processes: Sequence[Process], deadline_seconds: float = 100) -> Run:
+    """Wait for processes, each so long, and read what they left."""
+    statuses = [process.wait(deadline_seconds) for process in processes]
     return Run(folder, statuses, "\n".join(path.read_text() for path in sorted(folder.glob("output-*"))))
 
 
