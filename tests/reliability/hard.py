@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import psutil
 
 SCRIPT = Path(__file__).parent / "user_training.py"
 LONGEST_RUN = 150
+LONGEST_DELIVERY = 20
+"""Seconds in which deliveries have ended that are told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,21 @@ def check_said_once(ended: Ended) -> None:
 
 
 def end_deliveries(folder: Path) -> None:
-    """End what still tries to deliver from runs in a folder."""
-    found = [
+    """End what still tries to deliver from runs in a folder.
+
+    A watchdog ends with its delivery, and not before; it may begin it only now.
+    """
+    ends = time.monotonic() + LONGEST_DELIVERY
+    while (found := _running_in(folder)) and time.monotonic() < ends:
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        psutil.wait_procs(found, 0.5)
+
+
+def _running_in(folder: Path) -> list[psutil.Process]:
+    return [
         process
         for process in psutil.process_iter(["cmdline"])
         if any(str(folder) in argument for argument in process.info["cmdline"] or ())
     ]
-    for process in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    psutil.wait_procs(found, LONGEST_RUN)
