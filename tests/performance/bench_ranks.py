@@ -12,8 +12,6 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import torch
-
 from tests.performance.bench import signed, spread
 from tests.performance.workload import products_for
 from tests.support import ranked
@@ -65,8 +63,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args()
-    # As the ranks do: more threads than theirs would make each product cheaper.
-    torch.set_num_threads(1)
     products = products_for(LONG_STEP_SECONDS)
     print("| ranks | step | without | quiet step | net | median step | net |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

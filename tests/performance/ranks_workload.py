@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import random
-import statistics
 import sys
 import warnings
 from pathlib import Path
@@ -15,7 +13,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.performance.workload import BATCH_SIZE, FEATURES, Module, forget_entry_points
+from tests.performance.workload import BATCH_SIZE, FEATURES, Module, forget_entry_points, quiet_and_median
 
 
 def train(devices: int, batches: int, products: int, ours: bool) -> dict[str, float]:
@@ -40,9 +38,7 @@ def train(devices: int, batches: int, products: int, ours: bool) -> dict[str, fl
     trainer.fit(
         module, DataLoader(TensorDataset(torch.randn(devices * batches * BATCH_SIZE, FEATURES)), batch_size=BATCH_SIZE)
     )
-    times = module.times[batches // 3 :]
-    steps = [(after - before) / 1e9 for before, after in itertools.pairwise(times)]
-    return {"quiet": statistics.quantiles(steps, n=10)[0], "median": statistics.median(steps)}
+    return quiet_and_median(module.durations(batches // 3))
 
 
 def main() -> None:

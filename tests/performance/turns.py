@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import torch
-
 from tests.performance.bench import Spread, spread
 from tests.performance.workload import products_for
 from tests.reliability.hard import environment
@@ -87,8 +85,6 @@ class Compared:
 
 def products() -> int:
     """Return the matrix products of a step."""
-    # As the trainings do: more threads than theirs would make each product cheaper.
-    torch.set_num_threads(1)
     return products_for(STEP_SECONDS)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
-import statistics
 import sys
 import warnings
 
@@ -14,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.performance.workload import BATCH_SIZE, FEATURES, Module
+from tests.performance.workload import BATCH_SIZE, FEATURES, Module, quiet_and_median
 
 
 def train(seed: int, batches: int, products: int) -> dict[str, float | str]:
@@ -34,14 +32,8 @@ def train(seed: int, batches: int, products: int) -> dict[str, float | str]:
         enable_model_summary=False,
     )
     trainer.fit(module, DataLoader(TensorDataset(torch.randn(batches * BATCH_SIZE, FEATURES)), batch_size=BATCH_SIZE))
-    times = module.times[batches // 3 :]
-    steps = [(after - before) / 1e9 for before, after in itertools.pairwise(times)]
     weights = module.layer.weight.detach().numpy().tobytes()
-    return {
-        "quiet": statistics.quantiles(steps, n=10)[0],
-        "median": statistics.median(steps),
-        "weights": hashlib.sha256(weights).hexdigest(),
-    }
+    return quiet_and_median(module.durations(batches // 3)) | {"weights": hashlib.sha256(weights).hexdigest()}
 
 
 def main() -> None:

@@ -53,6 +53,15 @@ class Module(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
+    def durations(self, left_out: int) -> list[float]:
+        """Return what each batch took, without the first so many, in seconds."""
+        return [(after - before) / 1e9 for before, after in itertools.pairwise(self.times[left_out:])]
+
+
+def quiet_and_median(durations: list[float]) -> dict[str, float]:
+    """Return the 10th percentile and the median."""
+    return {"quiet": statistics.quantiles(durations, n=10)[0], "median": statistics.median(durations)}
+
 
 def train(batches: int, products: int, callback: str | None, profiler: str | None) -> dict[str, float]:
     """Train one epoch and return what it took, in seconds."""
@@ -78,11 +87,8 @@ def train(batches: int, products: int, callback: str | None, profiler: str | Non
     begun = perf_counter_ns()
     trainer.fit(module, loader)
     ended = perf_counter_ns()
-    times = module.times[min(WARM_UP_BATCHES, batches // 4) :]
-    durations = [(after - before) / 1e9 for before, after in itertools.pairwise(times)]
-    return {
-        "quiet": statistics.quantiles(durations, n=10)[0],
-        "median": statistics.median(durations),
+    durations = module.durations(min(WARM_UP_BATCHES, batches // 4))
+    return quiet_and_median(durations) | {
         "mean": statistics.fmean(durations),
         "outside": (ended - begun) / 1e9 - (module.times[-1] - module.times[0]) / 1e9,
     }
@@ -114,7 +120,8 @@ def forget_entry_points() -> None:
 
 
 def products_for(seconds: float) -> int:
-    """Return how many matrix products take about so many seconds on this machine."""
+    """Return how many matrix products take about so many seconds on this machine, in one thread as all trainings do."""
+    torch.set_num_threads(1)
     matrix = torch.randn(MATRIX, MATRIX)
     took = []
     for _ in range(60):

@@ -16,7 +16,7 @@ from typing import Any, Final
 import grpc
 
 from tests.reliability.faults import Fault, Proxy
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Certificate
 from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 
 PROTOCOLS: Final = ("http/protobuf", "grpc")
@@ -47,6 +47,23 @@ def _receiver(protocol: str) -> OtlpServer | OtlpGrpcServer:
 
 def _to(endpoint: str, protocol: str) -> Variables:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+
+
+def listening(protocol: str, shown: Certificate, clients: Authority | None = None) -> OtlpServer | OtlpGrpcServer:
+    """Return a receiver with a certificate, which asks its clients for one of an authority."""
+    if protocol == "grpc":
+        credentials = grpc.ssl_server_credentials(
+            [(shown.key.read_bytes(), shown.certificate.read_bytes())],
+            root_certificates=clients.certificate.read_bytes() if clients else None,
+            require_client_auth=clients is not None,
+        )
+        return OtlpGrpcServer(tls=credentials)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(clients.certificate)
+    return OtlpServer(tls=context)
 
 
 @contextlib.contextmanager
@@ -88,46 +105,34 @@ def slow(protocol: str) -> Iterator[Variables]:
         yield _to(server.endpoint, protocol)
 
 
-@contextlib.contextmanager
-def trickling(protocol: str) -> Iterator[Variables]:
+def trickling(protocol: str) -> AbstractContextManager[Variables]:
     """A kilobyte a second comes through."""
-    with _behind(protocol, Fault.SLOW) as variables:
-        yield variables
+    return _behind(protocol, Fault.SLOW)
 
 
-@contextlib.contextmanager
-def resetting(protocol: str) -> Iterator[Variables]:
+def resetting(protocol: str) -> AbstractContextManager[Variables]:
     """Connections are reset in the middle of a request."""
-    with _behind(protocol, Fault.RESET_IN_REQUEST) as variables:
-        yield variables
+    return _behind(protocol, Fault.RESET_IN_REQUEST)
 
 
-@contextlib.contextmanager
-def losing_answers(protocol: str) -> Iterator[Variables]:
+def losing_answers(protocol: str) -> AbstractContextManager[Variables]:
     """Requests arrive, and connections are reset before their answer."""
-    with _behind(protocol, Fault.RESET_BEFORE_ANSWER) as variables:
-        yield variables
+    return _behind(protocol, Fault.RESET_BEFORE_ANSWER)
 
 
-@contextlib.contextmanager
-def unavailable(protocol: str) -> Iterator[Variables]:
+def unavailable(protocol: str) -> AbstractContextManager[Variables]:
     """Each request is answered with 503, or UNAVAILABLE."""
-    with _answering(protocol, 503, grpc.StatusCode.UNAVAILABLE) as variables:
-        yield variables
+    return _answering(protocol, 503, grpc.StatusCode.UNAVAILABLE)
 
 
-@contextlib.contextmanager
-def busy(protocol: str) -> Iterator[Variables]:
+def busy(protocol: str) -> AbstractContextManager[Variables]:
     """Each request is answered with 429, or RESOURCE_EXHAUSTED, and the time to wait."""
-    with _answering(protocol, 429, grpc.StatusCode.RESOURCE_EXHAUSTED, WAIT) as variables:
-        yield variables
+    return _answering(protocol, 429, grpc.StatusCode.RESOURCE_EXHAUSTED, WAIT)
 
 
-@contextlib.contextmanager
-def rejecting(protocol: str) -> Iterator[Variables]:
+def rejecting(protocol: str) -> AbstractContextManager[Variables]:
     """Each request is answered with 400, or INVALID_ARGUMENT."""
-    with _answering(protocol, 400, grpc.StatusCode.INVALID_ARGUMENT) as variables:
-        yield variables
+    return _answering(protocol, 400, grpc.StatusCode.INVALID_ARGUMENT)
 
 
 @contextlib.contextmanager
@@ -150,7 +155,7 @@ def of_another_name(protocol: str) -> Iterator[Variables]:
     with tempfile.TemporaryDirectory(prefix="ocr-otel-keys-") as folder:
         authority = Authority(Path(folder), "authority")
         shown = authority.issue("elsewhere", "DNS:other.example")
-        with _with_certificate(protocol, shown.certificate, shown.key) as server:
+        with listening(protocol, shown) as server:
             yield {
                 **_to(server.endpoint, protocol),
                 "OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority.certificate),
@@ -194,11 +199,3 @@ def _answering(protocol: str, status: int, code: grpc.StatusCode, wait: int | No
         with OtlpServer() as over_http:
             over_http.fail(ALWAYS, status, str(wait) if wait else None)
             yield _to(over_http.endpoint, protocol)
-
-
-def _with_certificate(protocol: str, certificate: Path, key: Path) -> OtlpServer | OtlpGrpcServer:
-    if protocol == "grpc":
-        return OtlpGrpcServer(tls=grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())]))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return OtlpServer(tls=context)

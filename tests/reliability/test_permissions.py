@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from typer.testing import CliRunner
 
 from ocr_otel.cli.main import app
+from tests.reliability.hard import end_deliveries
 from tests.support.scripts import run_python
 
 NOBODY = 65534
@@ -72,9 +72,7 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="ocr_otel-permissions-"))
     made.chmod(0o755)
     yield made
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(made) in argument for argument in process.info["cmdline"] or ()):
-            process.terminate()
+    end_deliveries(made)
     shutil.rmtree(made)
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import pytest
 
+from tests.reliability.collectors import PROTOCOLS, listening
 from tests.reliability.hard import end_deliveries
 from tests.support.certificates import Authority, Certificate
 from tests.support.otlp_server import OtlpGrpcServer, OtlpServer
 from tests.support.scripts import train
 
-PROTOCOLS = ("grpc", "http/protobuf")
 both = pytest.mark.parametrize("protocol", PROTOCOLS)
 
 
@@ -53,27 +50,6 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder; what still tries to deliver from it is ended."""
     yield tmp_path
     end_deliveries(tmp_path)
-
-
-@contextmanager
-def listening(protocol: str, shown: Certificate, clients: Authority | None) -> Iterator[OtlpGrpcServer | OtlpServer]:
-    """A receiver with a certificate, which asks its clients for one of an authority."""
-    if protocol == "grpc":
-        credentials = grpc.ssl_server_credentials(
-            [(shown.key.read_bytes(), shown.certificate.read_bytes())],
-            root_certificates=clients.certificate.read_bytes() if clients else None,
-            require_client_auth=clients is not None,
-        )
-        with OtlpGrpcServer(tls=credentials) as server:
-            yield server
-        return
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(shown.certificate, shown.key)
-    if clients is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(clients.certificate)
-    with OtlpServer(tls=context) as receiver:
-        yield receiver
 
 
 def trained(
